@@ -1,0 +1,18 @@
+"""The shared types and the only legend of axis names.
+
+B clips in a batch, T frames, H W C image, D features, K classes,
+N clips in a corpus, M test clips of a fold, E stored epochs, S steps in an epoch,
+L runs trained together (lanes times devices).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+
+PyTree = Any
+Key = jax.Array  # typed PRNG key, shape []
+Params = Mapping[str, PyTree]  # net name -> linen "params"
+ModelState = Mapping[str, PyTree]  # net name -> what changes but has no gradient
+Batch = Mapping[str, jax.Array]  # feature -> [B, ...]; "mask" is False on padding rows
+Metrics = Mapping[str, jax.Array]  # name -> scalar
