@@ -6,11 +6,12 @@ L runs trained together (lanes times devices).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
 PyTree = Any
+Order = Literal["shuffled", "subject", "label"]  # of clips in an epoch
 Key = jax.Array  # typed PRNG key, shape []
 Params = Mapping[str, PyTree]  # net name -> linen "params"
 ModelState = Mapping[str, PyTree]  # net name -> what changes but has no gradient

@@ -1,0 +1,39 @@
+"""From logits to honest numbers: scores, intervals over subjects, the selection ladder.
+
+NumPy only. `Results` is what an experiment hands over, `evaluate` what it gets back.
+"""
+
+from mer_jax.metrics.bootstrap import Interval, Intervals, subject_intervals
+from mer_jax.metrics.evaluation import Cut, evaluate
+from mer_jax.metrics.ladder import RULES, Rule, Rung, ladder
+from mer_jax.metrics.results import ALL, Results
+from mer_jax.metrics.scores import (
+    Scores,
+    accuracy,
+    confusion,
+    confusion_by_group,
+    mean_scores,
+    uar,
+    uf1,
+)
+
+__all__ = [
+    "ALL",
+    "RULES",
+    "Cut",
+    "Interval",
+    "Intervals",
+    "Results",
+    "Rule",
+    "Rung",
+    "Scores",
+    "accuracy",
+    "confusion",
+    "confusion_by_group",
+    "evaluate",
+    "ladder",
+    "mean_scores",
+    "subject_intervals",
+    "uar",
+    "uf1",
+]

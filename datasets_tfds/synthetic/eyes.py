@@ -1,0 +1,57 @@
+"""Eyeballs, lashes and lids, painted over the shaded face."""
+
+import numpy as np
+
+from datasets_tfds.synthetic.geometry import FaceGrid, Lids, lids
+from datasets_tfds.synthetic.identity import Identity
+from datasets_tfds.synthetic.raster import cover, ridge, smoothstep
+
+EYE_WHITE = np.float32((0.62, 0.58, 0.55))
+TEAR_CORNER = np.float32((0.3, 0.8, 0.8))  # darkens green and blue: pink
+
+IRIS_RADIUS = 0.09  # face units
+PUPIL_RADIUS = 0.04
+
+
+def paint_eyes(
+    skin: np.ndarray, face: Identity, grid: FaceGrid, shade: np.ndarray
+) -> np.ndarray:
+    """Lays both eyes over a face.
+
+    Args:
+        skin: `[H, W, 3]` the shaded face.
+        face: whose eyes.
+        grid: face coordinates `[H, W]`.
+        shade: `[H, W]` brightness of the light on the skin, 1 = full.
+    """
+    eye = lids(face, grid)
+    painted = cover(skin, eye.opening, _eyeball(face, grid, eye, shade))
+    across = np.abs(eye.across)
+    lashes = ridge(eye.y + eye.upper, 0.016) * smoothstep(1.06, 0.95, across)
+    lower_lashes = ridge(eye.y - eye.lower, 0.010) * smoothstep(1.0, 0.85, across)
+    crease = ridge(eye.y + eye.upper + 0.050 + 0.01 * eye.across, 0.013)
+    crease *= smoothstep(1.1, 0.8, across)
+    dark = np.clip(0.82 * lashes + 0.38 * lower_lashes + 0.33 * crease, 0, 0.95)
+    inner_corner = grid.pair(face.eye_x - face.eye_width, 0.005, 0.020, 0.018)
+    painted = painted * (1 - dark)[..., None]
+    return painted * (1 - 0.25 * inner_corner[..., None] * TEAR_CORNER)
+
+
+def _eyeball(
+    face: Identity, grid: FaceGrid, eye: Lids, shade: np.ndarray
+) -> np.ndarray:
+    """White, iris, pupil and the reflected lamp, in the shadow of the upper lid."""
+    below_lid = eye.y + eye.upper
+    radius = np.hypot(grid.side - face.eye_x, grid.y + 0.012)
+    ball = smoothstep(0, 0.09, below_lid) * smoothstep(1.05, 0.45, np.abs(eye.across))
+    white = (0.55 + 0.45 * ball) * (0.55 + 0.45 * shade)
+    fibres = 0.25 * grid.grain(face.stream("iris"), 0.012)
+    iris = 0.8 + 0.5 * smoothstep(IRIS_RADIUS, 0.03, radius) + fibres
+    iris *= smoothstep(IRIS_RADIUS + 0.010, IRIS_RADIUS - 0.008, radius)  # dark rim
+    iris *= 0.6 + 0.5 * smoothstep(0, 0.07, below_lid)
+    disc = smoothstep(IRIS_RADIUS + 0.007, IRIS_RADIUS - 0.005, radius)
+    colour = cover(EYE_WHITE * white[..., None], disc, face.iris * iris[..., None])
+    pupil = smoothstep(PUPIL_RADIUS + 0.005, PUPIL_RADIUS - 0.004, radius)
+    lamp_x = grid.x - np.sign(grid.x) * face.eye_x - 0.030 * np.sign(face.light[0])
+    lamp = smoothstep(0.020, 0.010, np.hypot(lamp_x, grid.y + 0.045))
+    return colour * (1 - 0.97 * pupil)[..., None] + 0.85 * lamp[..., None]

@@ -1,0 +1,32 @@
+"""The resident clips and the gather that makes a batch of them."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from mer_jax.typing import Batch
+
+Clips = Mapping[str, jax.Array]  # feature -> [N, ...]; "label" int32[N]
+
+
+def gather(clips: Clips, index: jax.Array) -> Batch:
+    """Returns the batch at `index`.
+
+    Args:
+      clips: feature -> [N, ...] arrays of the whole corpus.
+      index: int32[B] clip positions, -1 on padding rows.
+
+    Returns:
+      feature -> [B, ...] in the clips' dtypes plus "mask" bool[B]. Padding rows
+      are 0, whatever the clips hold: a NaN behind a mask still poisons gradients.
+    """
+    mask = index >= 0
+    safe = jnp.maximum(index, 0)  # -1 would wrap to the last clip
+
+    def rows(array):
+        picked = array[safe]
+        valid = mask.reshape(mask.shape + (1,) * (picked.ndim - 1))
+        return jnp.where(valid, picked, jnp.zeros((), picked.dtype))
+
+    return {**{name: rows(array) for name, array in clips.items()}, "mask": mask}

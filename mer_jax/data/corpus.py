@@ -1,0 +1,91 @@
+"""A corpus in memory: clips sorted by key, with what a system reads of each."""
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mer_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """N clips, sorted by key; one or several corpora.
+
+    Attributes:
+      name: the corpora's names joined by "+".
+      keys: [N] "corpus/subject/clip", unique.
+      labels: int32[N].
+      classes: [K] names.
+      features: name -> [N, ...], what the system reads.
+      synthetic: [N] whether a clip was drawn by a program; a score on such clips
+        says nothing about real ones.
+      drops: which clips of the release were left out, and why; for the report.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    features: Mapping[str, np.ndarray]
+    synthetic: np.ndarray
+    drops: str = "none"
+
+    def __post_init__(self):
+        """Checks what every later step relies on."""
+        if list(self.keys) != sorted(set(self.keys)):
+            twice = sorted({k for k in self.keys if self.keys.count(k) > 1})
+            raise UserError(
+                f"corpus {self.name}: clip keys must be sorted and unique; "
+                f"these appear more than once: {', '.join(twice) or 'none (unsorted)'}"
+            )
+        sizes = {k: len(v) for k, v in self.features.items()}
+        if {len(self.labels), *sizes.values()} != {len(self.keys)}:
+            raise ValueError(f"{len(self.keys)} keys, but features hold {sizes}")
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """[N] "corpus/subject"."""
+        return tuple(k.rsplit("/", 1)[0] for k in self.keys)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """[N] corpus of each clip."""
+        return tuple(k.split("/", 1)[0] for k in self.keys)
+
+    def content_hash(self) -> str:
+        """Returns 16 hex digits of keys, labels and every feature's bytes."""
+        digest = hashlib.sha256("\n".join((*self.keys, *self.classes)).encode())
+        digest.update(self.labels.astype(np.int32).tobytes())
+        for name in sorted(self.features):
+            array = np.ascontiguousarray(self.features[name])
+            digest.update(f"{name}{array.dtype}{array.shape}".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()[:16]
+
+
+def concatenate(corpora: Sequence[Corpus]) -> Corpus:
+    """Returns the composite of several corpora, sorted by key.
+
+    Raises:
+      UserError: if their classes differ or a key appears twice.
+    """
+    classes = {c.name: c.classes for c in corpora}
+    if len(set(classes.values())) > 1:
+        raise UserError(f"corpora of one experiment need one class list, got {classes}")
+    keys = np.concatenate([np.array(c.keys) for c in corpora])
+    order = np.argsort(keys, kind="stable")
+    stack = lambda arrays: np.concatenate(list(arrays))[order]
+    return Corpus(
+        name="+".join(c.name for c in corpora),
+        keys=tuple(keys[order].tolist()),
+        labels=stack(c.labels for c in corpora),
+        classes=corpora[0].classes,
+        features={
+            name: stack(c.features[name] for c in corpora)
+            for name in corpora[0].features
+        },
+        synthetic=stack(c.synthetic for c in corpora),
+        drops="; ".join(f"{c.name}: {c.drops}" for c in corpora),
+    )

@@ -1,0 +1,114 @@
+"""An experiment, its runs, and the names both are filed under."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mer_jax.data.corpora import Data
+from mer_jax.data.folds import Fold, Loso
+from mer_jax.train.stage import SystemConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Published:
+    """A number to hold ours against.
+
+    Attributes:
+      source: paper or log, and where in it.
+      uf1, uar: in [0, 1]; None where not printed.
+      selection: how its epochs were chosen, or "not stated".
+    """
+
+    source: str
+    uf1: float | None
+    uar: float | None
+    selection: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What an experiment file's `get()` returns.
+
+    Attributes:
+      name: of this row, unique in the file.
+      system: the system's frozen config.
+      protocol: which clips are held out together.
+      data: which clips, and how they become features.
+      seeds: one set of runs each.
+      eval_every: epochs between stored test logits; the last epoch is always
+        stored, and only it is a result.
+      published: numbers the report prints beside ours.
+    """
+
+    name: str
+    system: SystemConfig
+    protocol: Loso
+    data: Data = Data()
+    seeds: tuple[int, ...] = (0,)
+    eval_every: int = 1
+    published: tuple[Published, ...] = ()
+
+
+def plain(config: Any) -> Any:
+    """Returns a config as JSON values, class names included."""
+    if dataclasses.is_dataclass(config):
+        fields = {
+            f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)
+        }
+        return {"": type(config).__qualname__, **fields}
+    if isinstance(config, Mapping):
+        return {str(k): plain(v) for k, v in config.items()}
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        return [plain(v) for v in config]
+    return config
+
+
+def settings(experiment: Experiment) -> dict[str, Any]:
+    """Returns the fields that decide the experiment's numbers, as JSON values.
+
+    Seeds only add runs, published numbers are only printed, and a release is known
+    by its content, not by where it lies.
+    """
+    fields = plain(experiment)
+    del fields["seeds"], fields["published"], fields["data"]["release"]
+    return fields
+
+
+def fingerprint(*values: Any) -> str:
+    """Returns 16 hex digits that change when, and only when, a value changes."""
+    text = json.dumps([plain(v) for v in values], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training from scratch: one experiment row, one fold, one seed."""
+
+    experiment: Experiment
+    fold: Fold
+    seed: int
+    content: str  # `Corpus.content_hash`
+
+    @property
+    def id(self) -> str:
+        """16 hex digits naming the run's file."""
+        return fingerprint(
+            settings(self.experiment), self.content, self.fold.name, self.seed
+        )
+
+    def __str__(self):
+        """Returns "row, fold, seed" for messages."""
+        return f"{self.experiment.name}, fold {self.fold.name}, seed {self.seed}"
+
+
+def runs_of(
+    experiment: Experiment, folds: Sequence[Fold], content: str
+) -> tuple[Run, ...]:
+    """Returns every run of an experiment, fold-major."""
+    return tuple(
+        Run(experiment=experiment, fold=fold, seed=seed, content=content)
+        for fold in folds
+        for seed in experiment.seeds
+    )

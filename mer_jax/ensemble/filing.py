@@ -1,0 +1,110 @@
+"""From a wave that has landed to the ledger: what a run leaves behind."""
+
+import importlib.metadata
+import platform
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import mer_jax
+from mer_jax.data.corpus import Corpus
+from mer_jax.data.schedule import digest
+from mer_jax.ensemble.ledger import Ledger, write_npz
+from mer_jax.ensemble.program import Program
+from mer_jax.ensemble.runner import Flight, WaveRunner
+from mer_jax.train.stage import flatten
+
+_VERSIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+def provenance(program: Program) -> dict[str, Any]:
+    """Returns what ran a program and where: versions, commit, host, devices."""
+    device = program.mesh.devices.flat[0]
+    return {
+        "versions": {
+            "mer_jax": mer_jax.__version__,
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _VERSIONS},
+        },
+        "commit": _commit(),
+        "host": platform.node(),
+        "backend": device.platform,
+        "device": device.device_kind,
+        "devices": program.mesh.size,
+        "lanes": program.layout.lanes,
+        "spmd": program.layout.spmd,
+    }
+
+
+def _commit() -> str | None:
+    """Returns the checkout's commit, "+" where it was changed; None if installed."""
+    root = Path(mer_jax.__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    git = lambda *words: subprocess.run(
+        ["git", "-C", root, *words], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain") else "")
+
+
+def file_wave(
+    runner: WaveRunner,
+    flight: Flight,
+    ledger: Ledger,
+    *,
+    common: dict[str, Any],
+    keep: set[str],
+) -> None:
+    """Writes the ledger entries of a wave's real runs.
+
+    Args:
+      runner: trained the wave.
+      flight: where it ended.
+      ledger: of the workdir.
+      common: provenance all runs of the row share.
+      keep: ids of the runs whose parameters are kept.
+    """
+    wave = runner.wave
+    nets = {"params": flight.state.params, "model_state": flight.state.model_state}
+    leaves = flatten(jax.device_get(nets)) if keep else {}
+    for lane, run in enumerate(wave.runs[: wave.real]):
+        if run.id in keep:
+            own = {name: leaf[lane] for name, leaf in leaves.items()}
+            write_npz(ledger.params_path(run.id), own)
+        schedules = {s.name: runner.indices[s.name][lane] for s in runner.stages}
+        details = {
+            "row": run.experiment.name,
+            "fold": run.fold.name,
+            "seed": run.seed,
+            "schedules": {name: digest(index) for name, index in schedules.items()},
+            "seconds": float(flight.seconds[0]) / wave.real,
+            "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        }
+        arrays = _arrays(lane, run.fold, runner.corpus, runner.epochs, flight)
+        for stage, index in schedules.items():
+            arrays |= _curves(lane, stage, index.shape[:2], runner, flight)
+        ledger.write(run.id, arrays, {**common, **details})
+
+
+def _arrays(lane: int, fold, corpus: Corpus, epochs, flight: Flight):
+    counts = np.bincount(corpus.labels[fold.train], minlength=len(corpus.classes))
+    return {
+        "keys": np.array([corpus.keys[i] for i in fold.test]),
+        "labels": corpus.labels[fold.test],
+        "epochs": np.array(epochs, np.int32),
+        "logits": flight.logits[lane, :, : len(fold.test)],
+        "train_counts": counts,
+    }
+
+
+def _curves(lane: int, stage: str, shape, runner: WaveRunner, flight: Flight):
+    """Returns the means over each epoch's own steps, float32[epochs] by metric."""
+    epochs, steps = shape
+    table = flight.metrics[stage][lane]  # [T, metrics], T of the longest run
+    means = table.reshape(epochs, -1, table.shape[-1])[:, :steps].mean(axis=1)
+    names = runner.program.metric_names(stage)
+    return {f"curves/{stage}/{n}": means[:, i] for i, n in enumerate(names)}

@@ -1,0 +1,142 @@
+"""The ledger: one file per finished run, and what a workdir is for.
+
+    workdir/
+      manifest.json           the rows, their settings, classes and clips
+      runs/<2 hex>/<id>.npz   one per finished run; its existence means DONE
+      params/<2 hex>/<id>.npz trained parameters, where kept
+      waves/<id>/             checkpoints of what is in flight
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_jax.errors import UserError
+from mer_jax.files import write_atomic
+
+VERSION = 1  # of the layout
+MANIFEST = "manifest.json"
+
+
+class Ledger:
+    """The results in one workdir."""
+
+    def __init__(self, workdir: Path):
+        self.workdir = workdir
+
+    def path(self, run_id: str) -> Path:
+        """Returns where the run's results are, or will be."""
+        return self.workdir / "runs" / run_id[:2] / f"{run_id}.npz"
+
+    def params_path(self, run_id: str) -> Path:
+        """Returns where the run's parameters are, or will be, where kept."""
+        return self.workdir / "params" / run_id[:2] / f"{run_id}.npz"
+
+    def wave_directory(self, wave_id: str) -> Path:
+        """Returns where the wave's checkpoints are."""
+        return self.workdir / "waves" / wave_id
+
+    def done(self, run_id: str) -> bool:
+        """Returns whether the run has finished."""
+        return self.path(run_id).exists()
+
+    def write(
+        self, run_id: str, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]
+    ) -> None:
+        """Files a finished run.
+
+        Args:
+          run_id: `Run.id`.
+          arrays: "keys" str[m] test clips, "labels" int[m], "epochs" int[E],
+            "logits" float32[E, m, K], "train_counts" int[K], "curves/<metric>"
+            float32[epochs of its stage].
+          provenance: JSON values: what ran, where, with which versions.
+        """
+        text = np.frombuffer(json.dumps(provenance).encode(), np.uint8)
+        write_npz(self.path(run_id), {**arrays, "provenance": text})
+
+    def read(self, run_id: str) -> dict[str, Any]:
+        """Returns what `write` filed, "provenance" as a dict.
+
+        Raises:
+          UserError: if the file is broken.
+        """
+        path = self.path(run_id)
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                entry: dict[str, Any] = dict(archive)
+            entry["provenance"] = json.loads(entry["provenance"].tobytes())
+            return entry
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise UserError(
+                f"{path} is not a readable run ({error}). Delete it; the command "
+                "that made it trains this run again"
+            ) from error
+
+    def manifest(self) -> dict[str, Any]:
+        """Returns the manifest.
+
+        Raises:
+          UserError: if the folder is no workdir.
+        """
+        path = self.workdir / MANIFEST
+        try:
+            return json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path}: {error}. Expected a folder that `mer run` wrote, see its "
+                "--workdir"
+            ) from error
+
+    def claim(self, manifest: dict[str, Any]) -> None:
+        """Makes the workdir this manifest's, or checks that it is.
+
+        Rows may gain seeds; everything else must be the same.
+
+        Raises:
+          UserError: if the workdir belongs to another configuration, with the
+            fields that differ.
+        """
+        if (self.workdir / MANIFEST).exists():
+            before = self.manifest()
+            differences = _differences(_identity(before), _identity(manifest))
+            if differences:
+                raise UserError(
+                    f"{self.workdir} holds results of another configuration:\n"
+                    + "\n".join(differences)
+                    + "\nChoose another --workdir, or repeat the former command"
+                )
+            for row, old in zip(manifest["rows"], before["rows"], strict=True):
+                row["seeds"] = sorted({*row["seeds"], *old["seeds"]})
+        text = json.dumps(manifest, indent=1)
+        write_atomic(self.workdir / MANIFEST, text.encode())
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a compressed .npz atomically."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_atomic(path, buffer.getbuffer())
+
+
+def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
+    rows = [{k: v for k, v in r.items() if k != "seeds"} for r in manifest["rows"]]
+    return {"version": manifest["version"], "rows": {r["name"]: r for r in rows}}
+
+
+def _differences(before: Any, now: Any, path: str = "") -> list[str]:
+    """Returns "field: there ... here ..." lines, at most 20."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        lines = []
+        for key in sorted({*before, *now}):
+            here = f"{path}.{key}" if path else key
+            lines += _differences(before.get(key), now.get(key), here)
+        return lines[:20]
+    if before == now:
+        return []
+    short = lambda value: text if len(text := json.dumps(value)) < 80 else text[:77] + "..."
+    return [f"  {path}: there {short(before)}, here {short(now)}"]

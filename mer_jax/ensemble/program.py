@@ -1,0 +1,124 @@
+"""The programs of one experiment row: everything its waves share."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import numpy as np
+
+from mer_jax import rng
+from mer_jax.data.clips import gather
+from mer_jax.data.corpus import Corpus
+from mer_jax.data.folds import Fold
+from mer_jax.ensemble.lift import Spmd, lift, per_run, replicate, run_mesh
+from mer_jax.train.stage import System
+from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
+from mer_jax.typing import PyTree
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How runs lie on devices.
+
+    Attributes:
+      devices: how many; None for all.
+      lanes: runs per device, `vmap`ped where more than one.
+      spmd: see `lift`.
+    """
+
+    devices: int | None = None
+    lanes: int = 1
+    spmd: Spmd = "shard_map"
+
+
+class Program:
+    """A system's functions of L runs, each traced once, and the resident clips."""
+
+    def __init__(
+        self, system: System, corpus: Corpus, folds: Sequence[Fold], layout: Layout
+    ):
+        self.system = system
+        self.max_test = max(len(fold.test) for fold in folds)
+        self.stages = {stage.name: stage for stage in system.stages}
+        self.layout = layout
+        self.mesh = run_mesh(layout.devices)
+        self.width = self.mesh.size * layout.lanes
+        arrays = {**corpus.features, "label": corpus.labels}
+        self.clips: Mapping[str, jax.Array] = replicate(self.mesh, arrays)
+
+    def _lift(self, fn: Callable, donate: tuple[str, ...] = ()) -> Callable:
+        return lift(
+            fn,
+            self.mesh,
+            lanes=self.layout.lanes,
+            shared=("clips",),
+            donate=donate,
+            spmd=self.layout.spmd,
+        )
+
+    @functools.cache  # noqa: B019 - a program lives as long as the process
+    def init(self, stage: str) -> Callable:
+        """Returns `(key [L], num_steps [L], finished [L, ...], clips) -> RunState`."""
+        todo = self.stages[stage]
+        rows = np.full(todo.source.batch, -1, np.int32)
+
+        def init(key, num_steps, finished, clips):
+            return init_run(todo, key, num_steps, gather(clips, rows), finished)
+
+        return self._lift(init)
+
+    @functools.cache  # noqa: B019
+    def step(self, stage: str, unequal: bool) -> Callable:
+        """Returns `(state, index [L, B], clips) -> (state, metrics [L])`.
+
+        Args:
+          stage: its name.
+          unequal: some run of the wave has fewer steps per epoch than another.
+        """
+        todo = self.stages[stage]
+        advance = train_step_or_wait if unequal else train_step
+
+        def step(state, index, clips):
+            return advance(todo, state, gather(clips, index))
+
+        return self._lift(step, donate=("state",))
+
+    @functools.cached_property
+    def predict(self) -> Callable:
+        """`(params, model_state, index [L, M], clips) -> logits [L, M, K]`."""
+
+        def predict(params, model_state, index, clips):
+            return self.system.predict(params, model_state, gather(clips, index))
+
+        return self._lift(predict)
+
+    def test_rows(self, test: np.ndarray) -> np.ndarray:
+        """Returns int32[M] test positions, padded with -1 to the largest fold."""
+        return np.pad(test, (0, self.max_test - len(test)), constant_values=-1).astype(
+            np.int32
+        )
+
+    def abstract_state(self, stage: str) -> RunState:
+        """Returns the shapes [L, ...] of a stage's state, laid out on the devices."""
+        keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), self.width)
+        steps = np.zeros(self.width, np.int32)
+        finished = self.abstract_finished(stage)
+        shapes = jax.eval_shape(self.init(stage), keys, steps, finished, self.clips)
+        return jax.tree.map(self._on_mesh, shapes)
+
+    def abstract_finished(self, stage: str) -> PyTree:
+        """Returns the shapes of the nets that were trained before `stage`."""
+        earlier = list(self.stages)[: list(self.stages).index(stage)]
+        states = {name: self.abstract_state(name) for name in earlier}
+        return {name: (s.params, s.model_state) for name, s in states.items()}
+
+    def metric_names(self, stage: str) -> tuple[str, ...]:
+        """Returns the metrics of one step, sorted."""
+        index = np.zeros((self.width, self.stages[stage].source.batch), np.int32)
+        state = self.abstract_state(stage)
+        step = self.step(stage, False)
+        return tuple(sorted(jax.eval_shape(step, state, index, self.clips)[1]))
+
+    def _on_mesh(self, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=per_run(self.mesh))

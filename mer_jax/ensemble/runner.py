@@ -1,0 +1,234 @@
+"""Trains one wave: stage after stage, step after step."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mer_jax import rng
+from mer_jax.data.corpus import Corpus
+from mer_jax.data.schedule import pad_steps, schedule
+from mer_jax.ensemble.checkpoint import Checkpoints, Place
+from mer_jax.ensemble.experiment import Run
+from mer_jax.ensemble.lift import put
+from mer_jax.ensemble.pack import Wave
+from mer_jax.ensemble.pending import Pending
+from mer_jax.ensemble.program import Program
+from mer_jax.errors import UserError
+from mer_jax.train.stage import Stage
+from mer_jax.typing import PyTree
+
+
+class Interrupted(Exception):
+    """The user asked to stop; the wave in flight is on disk."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What the runner tells and asks its caller, between steps.
+
+    Attributes:
+      stepped: called after every step of the wave.
+      stop: returns True once the user wants to stop.
+      checkpoint_every: seconds between checkpoints.
+    """
+
+    stepped: Callable[[], None] = lambda: None
+    stop: Callable[[], bool] = lambda: False
+    checkpoint_every: float = 30.0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Flight:
+    """What a wave has so far; saved and restored whole.
+
+    Attributes:
+      place: where it stands.
+      state: RunState [L, ...] of the current stage.
+      finished: stage -> (params, model_state) [L, ...] at its end.
+      metrics: stage -> float32[L, T, metrics], NaN where not yet reached.
+      logits: float32[L, E, M, K] of the test clips, NaN likewise.
+      seconds: float64[1] spent training.
+    """
+
+    place: Place
+    state: PyTree
+    finished: dict[str, tuple[PyTree, PyTree]]
+    metrics: dict[str, np.ndarray]
+    logits: np.ndarray
+    seconds: np.ndarray
+
+    def tree(self) -> dict[str, Any]:
+        """Returns what a checkpoint holds."""
+        fields = ("state", "finished", "metrics", "logits", "seconds")
+        return {name: getattr(self, name) for name in fields}
+
+
+class WaveRunner:
+    """Trains the runs of one wave.
+
+    Attributes:
+      indices: stage -> per run, int32[epochs, S, B].
+      test: int32[L, M] test clips, -1 on padding rows.
+      epochs: after which test logits are stored.
+    """
+
+    def __init__(self, program: Program, corpus: Corpus, wave: Wave, directory: Path):
+        self.program, self.corpus, self.wave = program, corpus, wave
+        self.directory = directory  # of the wave's checkpoints
+        self.experiment = wave.runs[0].experiment
+        self.stages = list(program.stages.values())
+        self.indices = {s.name: [self._index(r, s) for r in wave.runs] for s in self.stages}
+        self.test = np.stack([program.test_rows(run.fold.test) for run in wave.runs])
+        self.epochs = eval_epochs(self.stages[-1].num_epochs, self.experiment.eval_every)
+
+    def _index(self, run: Run, stage: Stage) -> np.ndarray:
+        """Returns int32[epochs, S, B] of one run."""
+        return schedule(
+            run.fold.train,
+            keys=self.corpus.keys,
+            labels=self.corpus.labels,
+            batch=stage.source.batch,
+            order=stage.source.order,
+            num_epochs=stage.num_epochs,
+            words=(self.experiment.protocol.name, run.fold.name, stage.name, run.seed),
+        )
+
+    def run(self, hooks: Hooks) -> Flight:
+        """Trains to the end, from where a checkpoint stands.
+
+        Raises:
+          UserError: for a loss that is not finite, or a disk that refuses.
+          Interrupted: after saving, if `hooks.stop` says so.
+        """
+        with Checkpoints(self.directory) as checkpoints:
+            flight = self._restore(checkpoints) or self._start()
+            first = [s.name for s in self.stages].index(flight.place.stage)
+            for number, stage in enumerate(self.stages[first:], start=first):
+                self._train(stage, flight, checkpoints, hooks)
+                done = (flight.state.params, flight.state.model_state)
+                flight.finished[stage.name] = done
+                if number + 1 < len(self.stages):
+                    self._enter(self.stages[number + 1], flight, flight.place.order)
+        return flight
+
+    def _start(self) -> Flight:
+        flight = Flight(
+            place=Place(self.stages[0].name, 0, 0),
+            state=None,
+            finished={},
+            metrics={},
+            logits=self._blank_logits(),
+            seconds=np.zeros(1),
+        )
+        self._enter(self.stages[0], flight, 0)
+        return flight
+
+    def _enter(self, stage: Stage, flight: Flight, order: int) -> None:
+        """Puts the flight at the start of `stage`."""
+        keys = [
+            rng.run_key(
+                seed=run.seed, protocol=self.experiment.protocol.name, fold=run.fold.name
+            )
+            for run in self.wave.runs
+        ]
+        own = [i.shape[0] * i.shape[1] for i in self.indices[stage.name]]
+        keys, num_steps = put(
+            self.program.mesh, (jnp.stack(keys), np.array(own, np.int32))
+        )
+        init = self.program.init(stage.name)
+        flight.state = init(keys, num_steps, flight.finished, self.program.clips)
+        flight.metrics[stage.name] = self._blank_metrics(stage)
+        flight.place = Place(stage.name, 0, order)
+
+    def _blank_metrics(self, stage: Stage) -> np.ndarray:
+        steps = max(index.shape[1] for index in self.indices[stage.name])
+        metrics = len(self.program.metric_names(stage.name))
+        shape = (len(self.wave.runs), stage.num_epochs * steps, metrics)
+        return np.full(shape, np.nan, np.float32)
+
+    def _blank_logits(self) -> np.ndarray:
+        lanes, rows = self.test.shape
+        shape = (lanes, len(self.epochs), rows, len(self.corpus.classes))
+        return np.full(shape, np.nan, np.float32)
+
+    def _train(
+        self, stage: Stage, flight: Flight, checkpoints: Checkpoints, hooks: Hooks
+    ) -> None:
+        """Takes the stage's remaining steps."""
+        indices = self.indices[stage.name]
+        steps = max(index.shape[1] for index in indices)
+        unequal = any(index.shape[1] < steps for index in indices)
+        index = np.stack([pad_steps(i, steps) for i in indices])  # [L, epochs, S, B]
+        program, mesh = self.program, self.program.mesh
+        take_step = program.step(stage.name, unequal)
+        final = stage is self.stages[-1]
+        names, table = program.metric_names(stage.name), flight.metrics[stage.name]
+        pending = Pending(self.wave.runs, stage.name, names, table, flight.logits)
+        began, saved = time.monotonic(), time.monotonic()
+        start = flight.place.order - flight.place.step  # orders of earlier stages
+        total = stage.num_epochs * steps
+        with jax.transfer_guard("disallow"):
+            for t in range(flight.place.step, total):
+                epoch, s = divmod(t, steps)
+                rows = put(mesh, index[:, epoch, s])
+                flight.state, metrics = take_step(flight.state, rows, program.clips)
+                pending.add_metrics(t, metrics)
+                flight.place = Place(stage.name, t + 1, start + t + 1)
+                if s + 1 == steps:
+                    if final and epoch + 1 in self.epochs:
+                        where = self.epochs.index(epoch + 1)
+                        pending.add_logits(where, self._predict(flight))
+                    pending.collect(keep=steps)  # the newest epoch is still running
+                hooks.stepped()
+                now, stop = time.monotonic(), hooks.stop()
+                if (stop or now - saved > hooks.checkpoint_every) and t + 1 < total:
+                    pending.collect()
+                    flight.seconds = flight.seconds + (now - began)
+                    began = saved = now
+                    runs = [run.id for run in self.wave.runs]
+                    checkpoints.save(flight.place, flight.tree(), runs, self.wave.real)
+                if stop:
+                    raise Interrupted
+            pending.collect()
+        flight.seconds = flight.seconds + (time.monotonic() - began)
+
+    def _predict(self, flight: Flight) -> jax.Array:
+        return self.program.predict(
+            flight.state.params,
+            flight.state.model_state,
+            put(self.program.mesh, self.test),
+            self.program.clips,
+        )
+
+    def _restore(self, checkpoints: Checkpoints) -> Flight | None:
+        """Returns the flight on disk, if there is one."""
+        found = checkpoints.latest()
+        if found is None:
+            return None
+        place, _ = found
+        entered = self.stages[: [s.name for s in self.stages].index(place.stage) + 1]
+        abstract = Flight(
+            place=place,
+            state=self.program.abstract_state(place.stage),
+            finished=self.program.abstract_finished(place.stage),
+            metrics={s.name: self._blank_metrics(s) for s in entered},
+            logits=self._blank_logits(),
+            seconds=np.zeros(1),
+        )
+        tree = checkpoints.load(place, abstract.tree())
+        for name in ("metrics", "logits", "seconds"):  # arrays to be written into
+            tree[name] = jax.tree.map(np.array, tree[name])
+        return Flight(place=place, **tree)
+
+
+def eval_epochs(num_epochs: int, every: int) -> list[int]:
+    """Returns the epochs, from 1, after which test logits are stored."""
+    if every < 1:
+        raise UserError(f"eval_every must be 1 or more, got {every}")
+    return sorted({*range(every, num_epochs + 1, every), num_epochs})

@@ -1,0 +1,49 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from mer_jax.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def write_atomic(path: Path, data: bytes | memoryview) -> None:
+    """Writes `data` to `path`, replacing what was there in one move.
+
+    A reader, or a process killed half way, sees the old file or the new one.
+
+    Args:
+      path: its folder is made if absent.
+      data: the whole content.
+
+    Raises:
+      UserError: if it cannot be written, a full disk for one; no partial file is
+        left.
+    """
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise cannot_write(path, error, len(data)) from error
+    finally:
+        with contextlib.suppress(OSError):  # gone already, if all went well
+            partial.unlink()
+
+
+def cannot_write(path: Path, error: OSError, size: int | None = None) -> UserError:
+    """Returns the error a user reads when the disk refuses `path`."""
+    what = "no room for" if error.errno in _FULL else "cannot write"
+    needed = "" if size is None else f", {size} bytes needed"
+    return UserError(
+        f"{what} {path} ({error.strerror or error}){needed}. "
+        "Mend that, or choose another folder, then run the same command again"
+    )

@@ -1,0 +1,220 @@
+"""The report for people."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mer_jax.metrics import ALL
+from mer_jax.report.row import NOT_RESULTS, Row
+from mer_jax.report.text import (
+    SCORES,
+    chosen,
+    flatten,
+    number,
+    over_seeds,
+    sample,
+    scored,
+    selected,
+)
+
+
+def report_markdown(
+    rows: Sequence[Row], pictures: Mapping[str, Mapping[str, str]]
+) -> str:
+    """Returns the report.
+
+    Args:
+      rows: in order.
+      pictures: row name to subset name to file name of the confusion matrix.
+    """
+    stamps = {row.stamp for row in rows if row.stamp}
+    lines = [_titled("# Results", *stamps), ""]
+    if len(rows) > 1:
+        lines += _overview(rows)
+    for row in rows:
+        lines += _row(row, pictures[row.name])
+    return "\n".join(lines)
+
+
+def _row(row: Row, pictures: Mapping[str, str]) -> list[str]:
+    lines = [_titled(f"## {row.name}", row.stamp), ""]
+    if row.warning:
+        lines += [f"> **{row.warning}. A partial score is not a result.**", ""]
+    lines += _headline(row)
+    if len(row.cuts) > 1:
+        lines += _corpora(row)
+    lines += _selection(row) + _seeds(row) + _pictures(row, pictures)
+    lines += _protocol(row)
+    for title, tree in (("Settings", row.settings), ("Provenance", row.provenance)):
+        lines += [f"### {title}", ""]
+        lines += _table(("name", "value"), [*flatten(tree).items()] or [("none", "")])
+    return lines
+
+
+def _overview(rows: Sequence[Row]) -> list[str]:
+    def line(row: Row) -> tuple[str, ...]:
+        cut = row.cuts[ALL]
+        protocol = f"{row.protocol.name} `{row.protocol.hash}`"
+        marks = [m for m in (row.stamp, row.warning) if m]
+        return (
+            "; ".join([f"`{row.name}`", *marks]),
+            protocol,
+            str(cut.clips),
+            *(scored(cut, name) for name in SCORES),
+            number(cut.random.uf1),
+        )
+
+    stamps = {row.stamp for row in rows if row.stamp}
+    lines = [_titled("## All rows", *stamps), ""]
+    header = ("row", "protocol", "clips", *SCORES.values(), "random UF1")
+    lines += _table(header, map(line, rows))
+    if len({row.protocol.hash for row in rows}) > 1:
+        lines += [
+            "**The rows score different sets of clips (see the hashes): "
+            "compare only rows of one hash.**",
+            "",
+        ]
+    return lines
+
+
+def _headline(row: Row) -> list[str]:
+    cut, epoch = row.cuts[ALL], row.results.epochs[-1]
+    title, what = ("Result", "result")
+    if row.warning:
+        title, what = ("Partial score, not a result", "partial score")
+    lines = [_titled(f"### {title}", row.stamp), ""]
+    ours = [f"**{what}**: {row.selection} ({epoch})"]
+    ours += [scored(cut, name, "**") for name in SCORES]
+    floor = ["random classifier, same rule"]
+    floor += [number(getattr(cut.random, name)) for name in SCORES]
+    others = [
+        [f"published: {p.source}; {selected(p)}"]
+        + [number(getattr(p, name)) for name in SCORES]
+        for p in row.published
+    ]
+    lines += _table(("", *SCORES.values()), [ours, floor, *others])
+    intervals = cut.intervals
+    lines += [
+        f"{sample(row)}. One confusion matrix pooled over folds, UF1 and UAR are means "
+        f"over its classes; {over_seeds(row)}brackets: {100 * intervals.level:g} % "
+        f"interval, subjects resampled {intervals.resamples} times. The random "
+        "classifier draws each clip's class from the training priors of its fold.",
+        "",
+    ]
+    return lines
+
+
+def _corpora(row: Row) -> list[str]:
+    cuts = [cut for name, cut in row.cuts.items() if name != ALL]
+    classes = row.results.classes
+    lines = [_titled("### Per corpus", row.stamp), ""]
+    header = ("corpus", "clips", "subjects", " / ".join(classes))
+    lines += _table(
+        (*header, *SCORES.values(), "random UF1", "random UAR"),
+        (
+            (
+                cut.name,
+                str(cut.clips),
+                str(cut.subjects),
+                " / ".join(map(str, cut.class_counts)),
+                *(scored(cut, name) for name in SCORES),
+                number(cut.random.uf1),
+                number(cut.random.uar),
+            )
+            for cut in cuts
+        ),
+    )
+    lines += ["Cut from the pooled predictions; nothing was trained apart.", ""]
+    for cut in cuts:
+        pairs = zip(classes, cut.class_counts, strict=True)
+        if absent := [name for name, clips in pairs if not clips]:
+            names = ", ".join(absent)
+            lines += [f"{cut.name} has no {names}: left out of its means.", ""]
+        if cut.intervals.lacking > 0.01:
+            share = f"{100 * cut.intervals.lacking:.0f} %"
+            lines += [
+                f"{cut.name}: {share} of the resamples lack a class (scored over the "
+                "others); its intervals are rough.",
+                "",
+            ]
+    return lines
+
+
+def _selection(row: Row) -> list[str]:
+    lines = [_titled(f"### {NOT_RESULTS}", row.stamp), ""]
+    if len(row.results.epochs) == 1:
+        return [
+            *lines,
+            f"One epoch was stored ({row.results.epochs[0]}): there is nothing to "
+            "select from, and every rule would print the numbers above.",
+            "",
+        ]
+    lines += [
+        f"Not results. The same runs, had the epoch been chosen among the "
+        f"{len(row.results.epochs)} stored ones by the scores of the held-out "
+        "subjects, as much published code does; beside it, what the random classifier "
+        "gets from the same rule and as many looks.",
+        "",
+    ]
+    header = ["rule", *SCORES.values(), *(f"random {n}" for n in SCORES.values())]
+    lines += _table(
+        (*header, "epochs chosen"),
+        (
+            (
+                rung.rule,
+                *(number(getattr(rung.scores, name)) for name in SCORES),
+                *(number(getattr(rung.random, name)) for name in SCORES),
+                chosen(rung),
+            )
+            for rung in row.cuts[ALL].ladder[1:]
+        ),
+    )
+    lines += [
+        "The last two rules score alike: a subject that is ever all right is all right "
+        "under both. They differ in the epochs trained.",
+        "",
+    ]
+    return lines
+
+
+def _seeds(row: Row) -> list[str]:
+    lines = [_titled("### Per seed", row.stamp), ""]
+    seeds, per_seed = row.results.seeds, row.cuts[ALL].per_seed
+    if len(seeds) == 1:
+        return [*lines, f"One seed ({seeds[0]}): the spread is unknown.", ""]
+    values = np.array([[getattr(s, name) for name in SCORES] for s in per_seed])
+    body = [(str(seed), *map(number, v)) for seed, v in zip(seeds, values, strict=True)]
+    body += [("mean", *map(number, values.mean(axis=0)))]
+    body += [("standard deviation", *map(number, values.std(axis=0, ddof=1)))]
+    return lines + _table(("seed", *SCORES.values()), body)
+
+
+def _pictures(row: Row, pictures: Mapping[str, str]) -> list[str]:
+    lines = [_titled("### Confusion", row.stamp), ""]
+    return lines + [f"![{name}]({file})" for name, file in pictures.items()] + [""]
+
+
+def _protocol(row: Row) -> list[str]:
+    protocol = row.protocol
+    counts = ", ".join(f"{name} {n}" for name, n in protocol.class_counts.items())
+    facts = [
+        ("name", protocol.name),
+        ("hash", f"`{protocol.hash}`"),
+        ("clips", str(protocol.num_clips)),
+        ("subjects", str(protocol.num_subjects)),
+        ("classes", counts),
+        *(("dropped", rule) for rule in protocol.drop_rules),
+    ]
+    return ["### Protocol", "", *_table(("name", "value"), facts)]
+
+
+def _titled(heading: str, *stamps: str) -> str:
+    return ". ".join([heading, *(stamp for stamp in stamps if stamp)])
+
+
+def _table(header: Sequence[str], rows) -> list[str]:
+    def line(cells: Sequence[str]) -> str:
+        escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+        return "| " + " | ".join(escaped) + " |"
+
+    return [line(header), "|" + " --- |" * len(header), *map(line, rows), ""]

@@ -1,0 +1,125 @@
+"""One experiment with everything a reader needs to judge its numbers."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mer_jax.metrics import RULES, Cut, Results, evaluate
+
+STAMP = "SYNTHETIC: scores say nothing about real corpora"
+NOT_RESULTS = "What selecting on the test subject would print"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolInfo:
+    """What was to be scored; equal hashes make two results comparable.
+
+    Attributes:
+      name, hash: of the protocol.
+      num_clips, num_subjects: when complete.
+      class_counts: class name to clips, in the order of the labels.
+      drop_rules: which annotated clips are left out and why, one line each.
+    """
+
+    name: str
+    hash: str
+    num_clips: int
+    num_subjects: int
+    class_counts: Mapping[str, int]
+    drop_rules: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Numbers of others to print beside ours; None where they print none.
+
+    Attributes:
+      source: paper and table, or repository and log.
+      selection: how they chose the epoch, 'not stated' if they do not say.
+      uf1, uar, accuracy: in [0, 1].
+    """
+
+    source: str
+    selection: str = "not stated"
+    uf1: float | None = None
+    uar: float | None = None
+    accuracy: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Row:
+    """One line of a results table.
+
+    Attributes:
+      name: of the experiment, unique in a report.
+      results: its held-out logits.
+      synthetic: True stamps every place a score is printed.
+      protocol: what was to be scored.
+      selection: how the epoch was chosen.
+      settings: configuration or overrides; nested mappings are flattened by dots.
+      provenance: versions, devices, lanes, host, commit, wall seconds per run, ...
+      published: numbers of others.
+    """
+
+    name: str
+    results: Results
+    synthetic: bool
+    protocol: ProtocolInfo
+    selection: str = RULES[0].text
+    settings: Mapping[str, object] = field(default_factory=dict)
+    provenance: Mapping[str, object] = field(default_factory=dict)
+    published: Sequence[Published] = ()
+
+    def __post_init__(self):
+        results, protocol = self.results, self.protocol
+        if tuple(protocol.class_counts) != results.classes:
+            raise ValueError(
+                f"{self.name}: the protocol has classes {tuple(protocol.class_counts)}"
+                f", the results {results.classes}"
+            )
+        if protocol.num_clips != results.expected_clips:
+            raise ValueError(
+                f"{self.name}: the protocol has {protocol.num_clips} clips, "
+                f"the results expect {results.expected_clips}"
+            )
+        scored = np.bincount(results.labels, minlength=len(results.classes))
+        counts = np.array(list(protocol.class_counts.values()))
+        if (scored > counts).any() or (results.complete and (scored != counts).any()):
+            raise ValueError(
+                f"{self.name}: the protocol has {counts.tolist()} clips per class, "
+                f"the results {scored.tolist()}"
+            )
+
+    @functools.cached_property
+    def cuts(self) -> Mapping[str, Cut]:
+        """The numbers of all clips and of each corpus."""
+        return evaluate(self.results)
+
+    @property
+    def stamp(self) -> str:
+        """`STAMP` if the row is synthetic, else nothing."""
+        return STAMP if self.synthetic else ""
+
+    @property
+    def warning(self) -> str:
+        """Why the scores are no result although the rule is honest, or nothing."""
+        results = self.results
+        if results.complete:
+            return ""
+        folds = len(set(results.folds))
+        clips = f"{len(results.keys)} of {results.expected_clips} clips"
+        if results.expected_folds is None:
+            return f"INCOMPLETE: {clips}, {folds} folds scored"
+        return f"INCOMPLETE: {folds} of {results.expected_folds} folds, {clips}"
+
+
+def check_names(rows: Sequence[Row]) -> None:
+    """Raises ValueError unless there is a row and the names tell them apart."""
+    names = [row.name for row in rows]
+    if not names:
+        raise ValueError("a report needs a row")
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two rows are called {name!r}")

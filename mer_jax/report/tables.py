@@ -1,0 +1,175 @@
+"""The same numbers for machines: CSV and JSON."""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_jax.metrics import ALL, Cut, Rung
+from mer_jax.report.row import STAMP, Row
+from mer_jax.report.text import SCORES
+
+# An indented list of numbers, to be put on one line. JSON strings hold no line feed.
+_LIST = re.compile(r"\[\n[^\[\]{}\"]*\]")
+
+
+def report_csv(rows: Sequence[Row]) -> str:
+    """Returns one line per row, subset and rung; no interval where none is due."""
+    return _csv(
+        _csv_line(row, cut, rung)
+        for row in rows
+        for cut in row.cuts.values()
+        for rung in cut.ladder
+    )
+
+
+def predictions_csv(row: Row) -> str:
+    """Returns one line per seed and clip: what the last epoch predicts, as numbers.
+
+    Labels and predictions are positions in the protocol's classes.
+    """
+    r = row.results
+    return _csv(
+        {
+            "corpus": r.corpora[n],
+            "subject": r.subjects[n].removeprefix(f"{r.corpora[n]}/"),
+            "clip": r.keys[n].removeprefix(f"{r.subjects[n]}/"),
+            "label": int(r.labels[n]),
+            "prediction": int(r.predictions[s, -1, n]),
+            "seed": seed,
+            "fold": r.folds[n],
+            "stamp": row.stamp,
+        }
+        for s, seed in enumerate(r.seeds)
+        for n in np.argsort(r.keys)
+    )
+
+
+def report_json(rows: Sequence[Row]) -> str:
+    """Returns {'results': [...]}, one object per row in order; NaN is null."""
+    report = {
+        "schema": 1,
+        "stamp": STAMP if any(row.synthetic for row in rows) else "",
+        "results": [_result(row) for row in rows],
+    }
+    text = json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
+    return _LIST.sub(lambda found: " ".join(found[0].split()), text)
+
+
+def _csv(lines) -> str:
+    out = io.StringIO()
+    writer = None
+    for line in lines:
+        if writer is None:
+            writer = csv.DictWriter(out, list(line), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(line)
+    return out.getvalue()
+
+
+def _csv_line(row: Row, cut: Cut, rung: Rung) -> dict[str, object]:
+    line: dict[str, object] = {
+        "row": row.name,
+        "stamp": row.stamp,
+        "synthetic": str(row.synthetic).lower(),
+        "complete": str(row.results.complete).lower(),
+        "protocol": row.protocol.name,
+        "protocol_hash": row.protocol.hash,
+        "subset": cut.name,
+        "rung": rung.name,
+        "is_result": str(rung.is_result).lower(),
+        "rule": rung.rule,
+        "looks": rung.looks,
+        "clips": cut.clips,
+        "subjects": cut.subjects,
+        "folds": cut.folds,
+        "seeds": len(row.results.seeds),
+    }
+    for name in SCORES:
+        ends = getattr(rung.intervals, name, None)
+        line[name] = _decimal(getattr(rung.scores, name))
+        line[f"{name}_low"] = _decimal(ends and ends.low)
+        line[f"{name}_high"] = _decimal(ends and ends.high)
+    for name in SCORES:
+        line[f"random_{name}"] = _decimal(getattr(rung.random, name))
+    return line
+
+
+def _decimal(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.6f}"
+
+
+def _result(row: Row) -> dict[str, object]:
+    results = row.results
+    everything, *corpora = row.cuts.values()
+    return {
+        "name": row.name,
+        "synthetic": row.synthetic,
+        "stamp": row.stamp,
+        "complete": results.complete,
+        "warning": row.warning,
+        "is_result": everything.ladder[0].is_result,
+        **_numbers(everything, results.seeds),
+        "per_corpus": {cut.name: _numbers(cut, results.seeds) for cut in corpora},
+        "classes": results.classes,
+        "seeds": results.seeds,
+        "stored_epochs": results.epochs,
+        "expected_clips": results.expected_clips,
+        "expected_folds": results.expected_folds,
+        "fold_names": sorted(set(results.folds)),
+        "selection": row.selection,
+        "protocol": row.protocol,
+        "settings": row.settings,
+        "provenance": row.provenance,
+        "published": row.published,
+    }
+
+
+def _numbers(cut: Cut, seeds: Sequence[int]) -> dict[str, object]:
+    """Scores of a subset; `confusion` is [seeds][true][predicted]."""
+    ladder = []
+    for rung in map(_plain, cut.ladder):
+        rung |= rung.pop("scores")
+        if cut.name != ALL:
+            del rung["epochs"]  # of all folds, given once
+        ladder.append(rung)
+    return {
+        **_plain(cut.scores),
+        "intervals": cut.intervals,
+        "random": cut.random,
+        "clips": cut.clips,
+        "subjects": cut.subjects,
+        "folds": cut.folds,
+        "class_counts": cut.class_counts,
+        "confusion": cut.confusion,
+        "per_seed": [
+            {"seed": seed, **_plain(scores)}
+            for seed, scores in zip(seeds, cut.per_seed, strict=True)
+        ],
+        "ladder": ladder,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Turns dataclasses, arrays and paths into what JSON knows."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = dataclasses.fields(value)
+        return {f.name: _plain(getattr(value, f.name)) for f in fields}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return value.as_posix() if isinstance(value, Path) else str(value)

@@ -1,0 +1,140 @@
+"""How numbers are spelled, and the plain-text summary for a terminal."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mer_jax.metrics import ALL, Cut, Interval, Rung
+from mer_jax.report.row import NOT_RESULTS, Published, Row, check_names
+
+SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
+_MANY = 8  # numbers in a list before it is summarised
+
+
+def number(value: float | None) -> str:
+    """Spells a score: three decimals, 'n/a' for NaN and a dash for None."""
+    if value is None:
+        return "–"
+    return "n/a" if math.isnan(value) else f"{value:.3f}"
+
+
+def interval(value: Interval) -> str:
+    """Spells an interval, 'no interval' where one subject allows none."""
+    if math.isnan(value.low):
+        return "[no interval]"
+    return f"[{number(value.low)}, {number(value.high)}]"
+
+
+def scored(cut: Cut, name: str, mark: str = "") -> str:
+    """Spells one of a subset's scores, between marks, with its interval."""
+    score, ends = getattr(cut.scores, name), getattr(cut.intervals, name)
+    return f"{mark}{number(score)}{mark} {interval(ends)}"
+
+
+def count(value: int, noun: str) -> str:
+    """Spells '1 fold', '68 folds'."""
+    return f"{value} {noun}" if value == 1 else f"{value} {noun}s"
+
+
+def sample(row: Row) -> str:
+    """Spells how much was scored."""
+    cut = row.cuts[ALL]
+    return ", ".join(
+        (
+            count(cut.clips, "clip"),
+            count(cut.subjects, "subject"),
+            count(cut.folds, "fold"),
+            count(len(row.results.seeds), "seed"),
+        )
+    )
+
+
+def chosen(rung: Rung) -> str:
+    """Spells the epochs a rule chose."""
+    epochs = np.array(rung.epochs)  # [S, F]
+    if (epochs == epochs[:, :1]).all():
+        return ", ".join(map(str, dict.fromkeys(epochs[:, 0].tolist())))
+    return f"median {np.median(epochs):.0f}, {epochs.min()} to {epochs.max()}"
+
+
+def selected(published: Published) -> str:
+    """Spells how others chose the epoch."""
+    return f"selection: {published.selection}"
+
+
+def over_seeds(row: Row) -> str:
+    """Spells how seeds were combined, nothing for one."""
+    return "mean over seeds, " if len(row.results.seeds) > 1 else ""
+
+
+def flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Spells a nested mapping as 'a.b' to text; long lists of numbers as statistics."""
+    flat: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and not _numbers(value.values()):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = _spell(value)
+    return flat
+
+
+def _spell(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+        if _numbers(value):
+            v = np.asarray(value, np.float64)
+            return (
+                f"{len(v)} values: median {np.median(v):.4g}, {v.min():.4g} to "
+                f"{v.max():.4g}, sum {v.sum():.4g}"
+            )
+        return ", ".join(map(_spell, value))
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _numbers(values) -> bool:
+    """True if there are many values and all are numbers."""
+    values = list(values)
+    number_types = int | float | np.number
+    return len(values) > _MANY and all(isinstance(v, number_types) for v in values)
+
+
+def text_summary(rows: Sequence[Row]) -> str:
+    """Returns what a terminal shows: results, chance and what selection would print."""
+    check_names(rows)
+    return "\n\n".join("\n".join(_lines(row)) for row in rows) + "\n"
+
+
+def _lines(row: Row) -> list[str]:
+    everything = row.cuts[ALL]
+    intervals = everything.intervals
+    lines = [row.name]
+    lines += [f"  {line}" for line in (row.stamp, row.warning) if line]
+    lines += [
+        f"  protocol {row.protocol.name} ({row.protocol.hash}); {sample(row)}",
+        f"  {row.selection} ({row.results.epochs[-1]}); "
+        f"{over_seeds(row)}{100 * intervals.level:g} % intervals over subjects",
+        "",
+        _columns("", [*SCORES.values(), "random UF1"]),
+    ]
+    for name, cut in row.cuts.items():
+        cells = [scored(cut, score) for score in SCORES]
+        lines.append(_columns(name, [*cells, number(cut.random.uf1)]))
+    lines += [f"  published: {_published(p)}" for p in row.published]
+    lines += ["", f"  {NOT_RESULTS}:"]
+    if len(row.results.epochs) == 1:
+        return [*lines, "  the same: one epoch was stored"]
+    for rung in everything.ladder[1:]:
+        cells = [number(getattr(rung.scores, score)) for score in SCORES]
+        lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)]))
+    return lines
+
+
+def _published(published: Published) -> str:
+    numbers = (f"{SCORES[s]} {number(getattr(published, s))}" for s in SCORES)
+    return f"{published.source}: {', '.join(numbers)}; {selected(published)}"
+
+
+def _columns(name: str, cells: Sequence[str]) -> str:
+    return (f"  {name:<14}" + "".join(f"{cell:<22}" for cell in cells)).rstrip()

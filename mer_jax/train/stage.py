@@ -1,0 +1,197 @@
+"""What a system is: a tuple of stages; a stage: a tuple of updates.
+
+An update is the gradients of something, with respect to the leaves it trains,
+handed to an optimiser. Nothing here knows which systems exist, how many runs
+there are, or on what device they live.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import optax
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from mer_jax.typing import Batch, Key, Metrics, ModelState, Order, Params
+
+Leaves = Mapping[str, jax.Array]  # "net/module/leaf" -> array
+
+
+class Aux(NamedTuple):
+    """What a loss returns beside its value: scalars, and the new model state."""
+
+    metrics: Metrics
+    model_state: ModelState
+
+
+class Loss(Protocol):
+    """`(params, model_state, batch, key) -> (scalar, Aux)`, pure."""
+
+    def __call__(
+        self, params: Params, model_state: ModelState, batch: Batch, key: Key, /
+    ) -> tuple[jax.Array, Aux]: ...
+
+
+class Gradients(Protocol):
+    """Gradients of one update with respect to the leaves it trains."""
+
+    def __call__(
+        self,
+        trained: Leaves,
+        frozen: Leaves,
+        model_state: ModelState,
+        batch: Batch,
+        key: Key,
+        /,
+    ) -> tuple[Leaves, Aux]: ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Update:
+    """One optimiser step inside a training step.
+
+    Attributes:
+      name: prefix of its metrics, unique in the stage.
+      gradients: usually `gradients_of(loss)`.
+      tx: the optimiser of the leaves in `trains`.
+      trains: regex, full-matched on "net/module/leaf". What it does not match is
+        not differentiated, has no optimiser slot and cannot decay.
+      repeat: inner steps on the same batch, each with fresh randomness.
+    """
+
+    name: str
+    gradients: Gradients
+    tx: optax.GradientTransformation
+    trains: str = ".*"
+    repeat: int = 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """Starts `nets` (target -> source name) from the end of an earlier stage.
+
+    Every leaf of a target must exist in its source and the other way round,
+    except those `keep_init` names; otherwise `init_run` raises.
+    """
+
+    stage: str
+    nets: Mapping[str, str]
+    keep_init: str = r"(?!)"  # matches nothing
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """How a stage draws batches from the training clips of its fold.
+
+    Attributes:
+      batch: clips per step; the ragged last batch of an epoch is kept, masked.
+      order: "shuffled" anew every epoch; "subject", by clip key; "label", by
+        class, then file name, as loaders that walk label folders do.
+    """
+
+    batch: int
+    order: Order = "shuffled"
+
+
+def _unchanged(params: Params, model_state: ModelState, batch: Batch, key: Key):
+    return batch
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A loop of training steps with one set of nets, losses and optimisers.
+
+    Attributes:
+      name: unique in the system; folded into the stage's random key.
+      source: where batches come from.
+      num_epochs: passes over the fold's training clips.
+      init: `(key, batch) -> (params, model_state)`, both by net name.
+      updates: applied in this order, each step.
+      prepare: `(params, model_state, batch, key) -> batch`, once per step before
+        the updates: augmentation, features of frozen nets.
+      init_from: nets that start from an earlier stage instead of from `init`.
+    """
+
+    name: str
+    source: Source
+    num_epochs: int
+    init: Callable[[Key, Batch], tuple[Params, ModelState]]
+    updates: tuple[Update, ...]
+    prepare: Callable[[Params, ModelState, Batch, Key], Batch] = _unchanged
+    init_from: tuple[Transfer, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class System:
+    """A whole method, from first stage to prediction.
+
+    Attributes:
+      name: lower case, the folder's name.
+      features: what it reads of every clip, name -> shape and dtype of one clip
+        (no batch axis). The data layer provides exactly these.
+      stages: trained in this order.
+      predict: `(params, model_state, batch) -> logits [B, K]` with the nets of the
+        last stage, in evaluation mode.
+      inspect: optional, `(params, model_state, batch) -> {name: [B, ...]}`:
+        features, attention maps, reconstructions. Probes and reports use only
+        this and `predict`.
+    """
+
+    name: str
+    features: Mapping[str, jax.ShapeDtypeStruct]
+    stages: tuple[Stage, ...]
+    predict: Callable[[Params, ModelState, Batch], jax.Array]
+    inspect: Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]] | None = (
+        None
+    )
+
+
+class SystemConfig(Protocol):
+    """The frozen dataclass of a system: its numbers, each tagged by its source."""
+
+    def build(self, num_classes: int) -> System:
+        """Returns the system these numbers describe."""
+        ...
+
+    def tiny(self) -> "SystemConfig":
+        """Returns a variant of at most 16 pixels that compiles in seconds."""
+        ...
+
+
+def gradients_of(loss: Loss) -> Gradients:
+    """Returns the `Gradients` of a loss; the loss's value joins the metrics."""
+
+    def gradients(trained, frozen, model_state, batch, key):
+        def objective(trained):
+            return loss(merge(trained, frozen), model_state, batch, key)
+
+        (value, aux), grads = jax.value_and_grad(objective, has_aux=True)(trained)
+        return grads, aux._replace(metrics={"loss": value, **aux.metrics})
+
+    return gradients
+
+
+def flatten(params: Params) -> dict[str, Any]:
+    """Returns the leaves by "net/module/leaf"."""
+    return flatten_dict(dict(params), sep="/")
+
+
+def merge(trained: Leaves, frozen: Leaves) -> Params:
+    """Inverse of `split`."""
+    return unflatten_dict({**frozen, **trained}, sep="/")
+
+
+def split(params: Params, pattern: str) -> tuple[Leaves, Leaves]:
+    """Splits parameters into the leaves `pattern` full-matches and the others.
+
+    Raises:
+      ValueError: if nothing matches, as a typo would silently freeze a net.
+    """
+    leaves = flatten(params)
+    trained = {k: v for k, v in leaves.items() if re.fullmatch(pattern, k)}
+    if not trained:
+        names = "\n  ".join(sorted(leaves))
+        raise ValueError(f"trains={pattern!r} matches none of:\n  {names}")
+    return trained, {k: v for k, v in leaves.items() if k not in trained}
