@@ -16,19 +16,20 @@ Zen 4 core, best and worst of repeated runs on a shared machine):
 
     published                                 84 - 109
     published, channels-last                 102 - 118   slower
-    fused, NCHW                               72 - 100
+    fused, NCHW                               72 - 141
     fused                                     48 - 73    <- default
     fused, MALLOC_MMAP_THRESHOLD_ and
            MALLOC_TRIM_THRESHOLD_ at 1 GiB    45 - 50
     Adam foreach, fused, for-loop            no difference outside the noise
     flushing denormals                       no difference outside the noise
 
-With 2 threads on 2 cores: published 58 to 60, fused 35 to 50 ms; where other work
-shares the cores, OpenMP's barriers can make it ten times slower, so for throughput
-run one single-threaded worker per core (fused: 52 to 73 ms each, 46 to 51 with the
-allocator setting, two at once). That setting belongs to the environment, not to this
-program: without it glibc returns the activations (14 MB each) to the kernel every
-step and pays for the page faults again. Set it when you want the baseline at its best.
+With 2 threads on 2 idle cores: published 58 to 60, fused 35 to 50 ms; where other
+work shares the cores, OpenMP's barriers can make that ten times slower or worse. For
+throughput run one single-threaded worker per core (fused, two at once: 52 to 73 ms
+each, 46 to 51 with the allocator setting). That setting belongs to the environment,
+not to this program: without it glibc returns the activations (14 MB each) to the
+kernel every step and pays for the page faults again. Set it when you want the
+baseline at its best.
 
 Left out because they only cost time: the authors' DataLoader, reading the loss back
 every batch, and the accuracies on training and test clips after every epoch. Not

@@ -179,12 +179,7 @@ def ladder(
         predictions = picked[rule.name][:, where]
         intervals = None
         if rule.is_result:
-            _, subject = np.unique(
-                np.array(results.subjects)[where], return_inverse=True
-            )
-            by_subject = confusion_by_group(
-                results.labels[where], predictions, subject, subject.max() + 1, k
-            )
+            by_subject = _by_subject(results, where, predictions)
             intervals = subject_intervals(by_subject, resamples=resamples, seed=seed)
         epochs = results.epochs[chosen[rule.name]].tolist()
         return Rung(
@@ -225,6 +220,16 @@ def _pick(predictions: np.ndarray, chosen: np.ndarray, folds: np.ndarray) -> np.
     """Predictions [L, N] at the epochs [L, F] chosen for their folds."""
     epoch = chosen[:, None, folds]  # [L, 1, N]
     return np.take_along_axis(predictions, epoch, axis=1)[:, 0]
+
+
+def _by_subject(
+    results: Results, where: np.ndarray, predictions: np.ndarray
+) -> np.ndarray:
+    """Int [L, G, K, K] of predictions [L, M] on the M clips `where`; names sorted."""
+    names, subject = np.unique(np.array(results.subjects)[where], return_inverse=True)
+    return confusion_by_group(
+        results.labels[where], predictions, subject, len(names), len(results.classes)
+    )
 
 
 def _random_scores(

@@ -49,6 +49,11 @@ def cached(
       UserError: if the file cannot be written, a full disk for one; no partial
         file is left.
       TypeError: if the key is not JSON, or an array holds what an npz cannot.
+
+    Example:
+      >>> key = {"clips": content_hash(onset, apex)} | flow_recipe(size=28)
+      >>> compute = lambda: {"flow": flow_of_clips(onset, apex, size=28)}
+      >>> flow = cached(directory, "flow", key, compute)["flow"]  # doctest: +SKIP
     """
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     path = directory / f"{name}-{digest[:16]}.npz"

@@ -11,7 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -54,43 +54,20 @@ def optical_flow(
         raise ValueError(f"frames must be uint8, got {onset.dtype} and {apex.dtype}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}, got {method!r}")
+    import cv2
+
     onset, apex = np.ascontiguousarray(onset), np.ascontiguousarray(apex)
-    field = np.zeros((*onset.shape, 2), np.float32)  # also the initial guess
+    solver: Any  # its stubs forbid the None that means "no first guess"
+    if method == "dis":
+        solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    elif method == "tvl1":
+        solver = cv2.optflow.createOptFlow_DualTVL1()
+    else:
+        solver = cv2.FarnebackOpticalFlow.create(
+            numLevels=4, pyrScale=0.5, winSize=15, numIters=3, polyN=5, polySigma=1.1
+        )
     with _one_cv2_thread():
-        return _COMPUTE[method](onset, apex, field)
-
-
-def _dis(onset: np.ndarray, apex: np.ndarray, field: np.ndarray) -> np.ndarray:
-    import cv2
-
-    solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return solver.calc(onset, apex, field)
-
-
-def _tvl1(onset: np.ndarray, apex: np.ndarray, field: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return cv2.optflow.createOptFlow_DualTVL1().calc(onset, apex, field)
-
-
-def _farneback(onset: np.ndarray, apex: np.ndarray, field: np.ndarray) -> np.ndarray:
-    import cv2
-
-    return cv2.calcOpticalFlowFarneback(
-        onset,
-        apex,
-        field,
-        pyr_scale=0.5,
-        levels=4,
-        winsize=15,
-        iterations=3,
-        poly_n=5,
-        poly_sigma=1.1,
-        flags=0,
-    )
-
-
-_COMPUTE = {"dis": _dis, "tvl1": _tvl1, "farneback": _farneback}
+        return solver.calc(onset, apex, None)
 
 
 def strain(flow: np.ndarray) -> np.ndarray:
@@ -201,10 +178,10 @@ def flow_of_clips(
       onset: uint8[N, H, W, 3] RGB frames, an array or a sequence of frames (which
         may then differ in size from clip to clip).
       apex: as `onset`.
-      size: see `flow_image`, as `method`, `limit`, `strain_limit`.
-      method: see above.
-      limit: see above.
-      strain_limit: see above.
+      size: see `flow_image`, like `method`, `limit` and `strain_limit`.
+      method: likewise.
+      limit: likewise.
+      strain_limit: likewise.
       workers: threads, by default one per core; the result does not depend on it.
       progress: called in this thread after every clip with (done, total).
 

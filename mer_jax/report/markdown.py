@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL
-from mer_jax.report.row import NOT_RESULTS, Row
+from mer_jax.report.row import NOT_RESULTS, PARTIAL, Row
 from mer_jax.report.text import (
     SCORES,
     chosen,
@@ -39,7 +39,7 @@ def report_markdown(
 def _row(row: Row, pictures: Mapping[str, str]) -> list[str]:
     lines = [_titled(f"## {row.name}", row.stamp), ""]
     if row.warning:
-        lines += [f"> **{row.warning}. A partial score is not a result.**", ""]
+        lines += [f"> **{row.warning}. {PARTIAL}**", ""]
     lines += _headline(row)
     if len(row.cuts) > 1:
         lines += _corpora(row)

@@ -10,6 +10,7 @@ from mer_jax.metrics import RULES, Cut, Results, evaluate
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
 NOT_RESULTS = "What selecting on the test subject would print"
+PARTIAL = "A partial score is not a result."
 
 
 @dataclass(frozen=True, kw_only=True)

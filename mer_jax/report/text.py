@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Interval, Rung
-from mer_jax.report.row import NOT_RESULTS, Published, Row, check_names
+from mer_jax.report.row import NOT_RESULTS, PARTIAL, Published, Row, check_names
 
 SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 _MANY = 8  # numbers in a list before it is summarised
@@ -110,7 +110,8 @@ def _lines(row: Row) -> list[str]:
     everything = row.cuts[ALL]
     intervals = everything.intervals
     lines = [row.name]
-    lines += [f"  {line}" for line in (row.stamp, row.warning) if line]
+    lines += [f"  {row.stamp}"] if row.stamp else []
+    lines += [f"  {row.warning}. {PARTIAL}"] if row.warning else []
     lines += [
         f"  protocol {row.protocol.name} ({row.protocol.hash}); {sample(row)}",
         f"  {row.selection} ({row.results.epochs[-1]}); "
@@ -122,7 +123,7 @@ def _lines(row: Row) -> list[str]:
         cells = [scored(cut, score) for score in SCORES]
         lines.append(_columns(name, [*cells, number(cut.random.uf1)]))
     lines += [f"  published: {_published(p)}" for p in row.published]
-    lines += ["", f"  {NOT_RESULTS}:"]
+    lines += ["", f"  {NOT_RESULTS} (not results):"]
     if len(row.results.epochs) == 1:
         return [*lines, "  the same: one epoch was stored"]
     for rung in everything.ladder[1:]:
@@ -137,4 +138,4 @@ def _published(published: Published) -> str:
 
 
 def _columns(name: str, cells: Sequence[str]) -> str:
-    return (f"  {name:<14}" + "".join(f"{cell:<22}" for cell in cells)).rstrip()
+    return (f"  {name:<13} " + "".join(f"{cell:<22}" for cell in cells)).rstrip()

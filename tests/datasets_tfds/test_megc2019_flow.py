@@ -393,12 +393,15 @@ def test_a_mutated_release_never_passes_and_names_the_file(
     whole_release, index, mutation, amount
 ):
     folder, files = whole_release()
-    path = list(files.values())[index]
+    key, path = list(files.items())[index]
+    subject = key.rpartition("/")[0]
     label = int(path.parent.name)
     other = path.parents[1] / str((label + 1 + int(amount * 2)) % 3) / path.name
     data = path.read_bytes()
     position = int(amount * len(data))
     named = path.stem.strip()
+    if mutation == "delete" and sum(k.startswith(f"{subject}/") for k in files) == 1:
+        named = f"missing subjects (1): {subject}"  # who had only this clip
     with contextlib.ExitStack() as undo:
         if mutation == "duplicate":
             undo.enter_context(written(other, data))

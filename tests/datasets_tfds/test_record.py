@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
 from datasets_tfds import record
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_clip_has_the_record_and_its_payload():
@@ -32,7 +35,7 @@ def test_importing_the_package_imports_nothing_else():
         "heavy = {'numpy', 'tensorflow_datasets', 'jax'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_builders_import_neither_mer_jax_nor_tensorflow():
@@ -43,4 +46,4 @@ def test_builders_import_neither_mer_jax_nor_tensorflow():
         "heavy = {'tensorflow', 'jax', 'mer_jax'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -13,10 +13,20 @@ PUBLISHED = (
 )
 
 
-def make(*, subjects=6, clips=4, classes=3, seeds=2, epochs=3, skill=1.0, seed=0):
-    """Results of noisy logits; `subjects` are dealt to two corpora."""
+def make(
+    *,
+    subjects=6,
+    clips=4,
+    classes=3,
+    seeds=2,
+    epochs=3,
+    skill=1.0,
+    seed=0,
+    corpora="ab",
+):
+    """Results of noisy logits; `subjects` are dealt to the corpora."""
     rng = np.random.default_rng(seed)
-    people = [f"{'ab'[i % 2]}/s{i:02d}" for i in range(subjects)]
+    people = [f"{corpora[i % len(corpora)]}/s{i:02d}" for i in range(subjects)]
     owner = np.repeat(people, clips)
     return build(
         owner,

@@ -1,12 +1,15 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from mer_jax.preprocess import flow
+
+ROOT = Path(__file__).parents[2]
 
 
 def texture(height=96, width=128, *, seed=0):
@@ -322,4 +325,4 @@ def test_importing_preprocess_imports_no_opencv():
         "heavy = {'cv2', 'mediapipe', 'jax', 'datasets_tfds'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

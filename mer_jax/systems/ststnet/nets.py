@@ -3,6 +3,7 @@
 Shapes: B clips, H W pixels, F filters (all branches), P Q pooled rows, columns.
 """
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -125,17 +126,19 @@ def _conv_pool(images, mask, kernel, bias, sign):
 def _max_pool(x: jax.Array) -> jax.Array:
     """Max over 3x3 windows, stride 3, padding 1, incomplete windows left out.
 
-    A reshape instead of `reduce_window`, whose gradient is slow. A tie splits
-    its gradient where PyTorch gives all to the first; after a ReLU ties are
-    zeros, whose gradient is zero either way.
+    Maxima of slices instead of `reduce_window`, whose gradient is slow. A tie
+    splits its gradient where PyTorch gives all to the first; after a ReLU ties
+    are zeros, whose gradient is zero either way.
     """
-    rows = [(size + 2 - POOL) // POOL + 1 for size in x.shape[1:3]]
-    border = [(1, POOL * n - size - 1) for n, size in zip(rows, x.shape[1:3])]
-    x = jax.lax.pad(
-        x, jnp.array(-jnp.inf, x.dtype), [(0, 0, 0), *((*b, 0) for b in border), (0,) * 3]
-    )
-    x = x.reshape(len(x), rows[0], POOL, rows[1], POOL, x.shape[-1])
-    return x.max(axis=(2, 4))
+    clips, height, width, filters = x.shape
+    rows, columns = (height + 2 - POOL) // POOL + 1, (width + 2 - POOL) // POOL + 1
+    border = [(1, POOL * n - size - 1) for n, size in ((rows, height), (columns, width))]
+    lowest = jnp.array(-jnp.inf, x.dtype)
+    x = jax.lax.pad(x, lowest, [(0, 0, 0), *((*b, 0) for b in border), (0, 0, 0)])
+    x = x.reshape(clips, rows, POOL, POOL * columns, filters)
+    x = functools.reduce(jnp.maximum, (x[:, :, i] for i in range(POOL)))
+    x = x.reshape(clips, rows, columns, POOL, filters)
+    return functools.reduce(jnp.maximum, (x[:, :, :, i] for i in range(POOL)))
 
 
 def _in_chunks(block, rows, chunk: int | None):

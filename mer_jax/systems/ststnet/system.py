@@ -28,7 +28,7 @@ class STSTNet:
     batch: int = 256  # [C]
     epochs: int = 800  # [C]
     order: Order = "label"  # [C] the loader walks label folders, unshuffled
-    chunk: int | None = 32  # [D] clips per block of the stem; speed only
+    chunk: int | None = 16  # [D] clips per block of the stem; speed only
 
     def build(self, num_classes: int) -> System:
         """Returns the system: one stage, one update, cross-entropy."""

@@ -1,0 +1,62 @@
+"""Made-up rows of a report."""
+
+import functools
+
+import numpy as np
+
+from mer_jax.metrics import Results
+from mer_jax.report import ProtocolInfo, Published, Row
+
+CLASSES = ("negative", "positive", "surprise")
+
+
+def results(*, seeds=3, epochs=4, subjects=8, missing=0, corpora=("casme2", "samm")):
+    """Results of noisy logits; the clips of the last `missing` subjects are not in."""
+    rng = np.random.default_rng(0)
+    people = [f"{corpora[i % len(corpora)]}/{i:03d}" for i in range(subjects)]
+    owner = np.repeat(people[: subjects - missing], 5)
+    labels = np.tile([0, 1, 2, 0, 1], subjects - missing)
+    logits = rng.normal(size=(seeds, epochs, len(labels), 3))
+    logits[..., np.arange(len(labels)), labels] += 1
+    return Results(
+        keys=[f"{subject}/clip{i:02d}" for i, subject in enumerate(owner)],
+        corpora=[subject.split("/")[0] for subject in owner],
+        subjects=owner,
+        labels=labels,
+        folds=owner,
+        classes=CLASSES,
+        seeds=range(seeds),
+        epochs=5 * np.arange(1, epochs + 1),
+        logits=logits,
+        priors=np.tile([0.4, 0.4, 0.2], (len(labels), 1)),
+        expected_clips=5 * subjects,
+        expected_folds=subjects,
+    )
+
+
+@functools.cache  # rows are immutable and remember their numbers
+def row(name="ststnet_cde3", *, synthetic=False, hash="1f3a9c2b", **sizes):
+    """One row; `sizes` go to `results`."""
+    subjects = sizes.get("subjects", 8)
+    return Row(
+        name=name,
+        results=results(**sizes),
+        synthetic=synthetic,
+        protocol=ProtocolInfo(
+            name="cde3",
+            hash=hash,
+            num_clips=5 * subjects,
+            num_subjects=subjects,
+            class_counts=dict(
+                zip(CLASSES, (2 * subjects, 2 * subjects, subjects), strict=True)
+            ),
+            drop_rules=("casme2/sub04/EP12_01f: no apex annotated",),
+        ),
+        settings={"system": {"learning_rate": 5e-5}},
+        provenance={"commit": "d3d2425", "versions": {"jax": "0.10.2"}},
+        published=(
+            Published(
+                source="Liong 2019", selection="last epoch", uf1=0.735, uar=0.761
+            ),
+        ),
+    )

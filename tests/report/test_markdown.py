@@ -1,0 +1,114 @@
+"""Tests for mer_jax/report/markdown.py."""
+
+import re
+
+import numpy as np
+import pytest
+
+from mer_jax.report import STAMP
+from mer_jax.report.markdown import report_markdown
+
+from .made import row
+
+
+def markdown(*rows):
+    names = ("all", "casme2", "samm")
+    return report_markdown(rows, {r.name: {n: f"{n}.png" for n in names} for r in rows})
+
+
+def sections(text):
+    """Heading to body."""
+    parts = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_the_result_stands_beside_chance_and_the_published_number():
+    one = row()
+    body = sections(markdown(one))["Result"]
+    score, ends = one.cuts["all"].scores.uf1, one.cuts["all"].intervals.uf1
+    assert "**result**: last epoch, fixed beforehand (20)" in body
+    assert f"**{score:.3f}** [{ends.low:.3f}, {ends.high:.3f}]" in body
+    assert f"same rule | {one.cuts['all'].random.uf1:.3f} |" in body
+    assert "Liong 2019; selection: last epoch | 0.735 | 0.761 | – |" in body
+    assert "40 clips, 8 subjects, 8 folds, 3 seeds" in body
+
+
+def test_selected_scores_stand_under_their_heading_only():
+    one = row()
+    parts = sections(markdown(one))
+    rungs = one.cuts["all"].ladder[1:]
+    body = parts["What selecting on the test subject would print"]
+    assert body.strip().startswith("Not results.")
+    for rung in rungs:
+        assert f"| {rung.rule} | {rung.scores.uf1:.3f} |" in body
+        assert sum(rung.rule in part for part in parts.values()) == 1
+
+
+def test_every_table_of_scores_is_stamped_when_synthetic():
+    parts = sections(markdown(row(synthetic=True), row("real")))
+    synthetic = list(parts)[: list(parts).index("real")]
+    unstamped = {title for title in synthetic if STAMP not in title}
+    assert unstamped == {"Protocol", "Settings", "Provenance"}
+    assert not any(STAMP in title for title in list(parts)[len(synthetic) :])
+
+
+def test_real_rows_are_not_stamped():
+    assert "SYNTHETIC" not in markdown(row())
+
+
+def test_an_unfinished_experiment_is_not_called_a_result():
+    text = markdown(row(missing=3))
+    assert "**INCOMPLETE: 5 of 8 folds, 25 of 40 clips." in text
+    assert "Result" not in sections(text)
+    assert "**result**" not in text
+    assert "Partial score, not a result" in sections(text)
+
+
+def test_one_stored_epoch_is_said():
+    body = sections(markdown(row(epochs=1)))[
+        "What selecting on the test subject would print"
+    ]
+    assert "One epoch was stored (5)" in body
+    assert "|" not in body
+
+
+def test_seeds_have_a_mean_and_a_spread():
+    one = row()
+    body = sections(markdown(one))["Per seed"]
+    f1 = [scores.uf1 for scores in one.cuts["all"].per_seed]
+    assert f"| mean | {np.mean(f1):.3f} |" in body
+    assert f"| standard deviation | {np.std(f1, ddof=1):.3f} |" in body
+    assert "the spread is unknown" in sections(markdown(row(seeds=1)))["Per seed"]
+
+
+def test_rows_of_different_protocols_are_not_to_be_compared():
+    warning = "compare only rows of one hash"
+    assert warning not in markdown(row("a"), row("b"))
+    assert warning in markdown(row("a"), row("b", hash="0000"))
+
+
+def test_the_conditions_are_printed():
+    parts = sections(markdown(row()))
+    assert "| hash | `1f3a9c2b` |" in parts["Protocol"]
+    assert "| classes | negative 16, positive 16, surprise 8 |" in parts["Protocol"]
+    assert "| dropped | casme2/sub04/EP12_01f" in parts["Protocol"]
+    assert "| system.learning_rate | 5e-05 |" in parts["Settings"]
+    assert "| versions.jax | 0.10.2 |" in parts["Provenance"]
+    assert "![samm](samm.png)" in parts["Confusion"]
+
+
+def test_every_table_has_as_many_cells_in_every_line():
+    for table in re.findall(r"(?:^\|.*\|\n)+", markdown(row("a"), row("b")), re.M):
+        assert len({line.count(" | ") for line in table.splitlines()[2:]}) == 1
+
+
+@pytest.mark.parametrize("corpora", [("casme2",), ("casme2", "samm")])
+def test_corpora_are_listed_when_there_are_several(corpora):
+    several = "Per corpus" in sections(markdown(row(corpora=corpora)))
+    assert several == (len(corpora) > 1)
+
+
+def test_a_corpus_that_loses_classes_in_resamples_is_flagged():
+    text = markdown(row(subjects=2))
+    assert "[no interval]" in text
+    assert "resamples lack a class" not in markdown(row())

@@ -1,0 +1,36 @@
+"""Tests for mer_jax/report/row.py."""
+
+from dataclasses import replace
+
+import pytest
+
+from .made import row
+
+
+def test_a_row_whose_protocol_is_another_is_refused():
+    protocol = row().protocol
+    swapped = dict(reversed(protocol.class_counts.items()))
+    moved = dict(zip(protocol.class_counts, (15, 17, 8), strict=True))
+    for change, complaint in (
+        ({"class_counts": swapped}, "the protocol has classes"),
+        (
+            {"class_counts": moved},
+            r"\[15, 17, 8\] clips per class, the results \[16, 16",
+        ),
+        ({"num_clips": 39}, "the protocol has 39 clips, the results expect 40"),
+    ):
+        with pytest.raises(ValueError, match=complaint):
+            replace(row(), protocol=replace(protocol, **change))
+
+
+def test_the_warning_says_what_is_missing():
+    assert row().warning == ""
+    assert row(missing=3).warning == "INCOMPLETE: 5 of 8 folds, 25 of 40 clips"
+    partial = row(missing=3)
+    unknown = replace(partial, results=replace(partial.results, expected_folds=None))
+    assert unknown.warning == "INCOMPLETE: 25 of 40 clips, 5 folds scored"
+
+
+def test_the_numbers_are_computed_once():
+    one = row()
+    assert one.cuts is one.cuts

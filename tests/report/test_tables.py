@@ -1,0 +1,116 @@
+"""Tests for mer_jax/report/tables.py."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mer_jax.report import STAMP
+from mer_jax.report.tables import predictions_csv, report_csv, report_json
+
+from .made import row
+
+
+def lines(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_csv_has_a_line_per_row_subset_and_rung():
+    table = lines(report_csv([row("a"), row("b")]))
+    assert len(table) == 2 * 3 * 4
+    assert {(x["row"], x["subset"], x["rung"]) for x in table} == {
+        (name, subset, rung)
+        for name in "ab"
+        for subset in ("all", "casme2", "samm")
+        for rung in ("last", "shared_epoch", "fold_epoch", "stop_at_100")
+    }
+
+
+def test_only_results_have_intervals_in_the_csv():
+    one = row()
+    for line in lines(report_csv([one])):
+        assert (line["is_result"] == "true") == (line["rung"] == "last")
+        assert (
+            bool(line["uf1_low"]) == bool(line["uar_high"]) == (line["rung"] == "last")
+        )
+    first = lines(report_csv([one]))[0]
+    assert float(first["uf1"]) == pytest.approx(one.cuts["all"].scores.uf1, abs=1e-6)
+    assert float(first["random_uar"]) == pytest.approx(
+        one.cuts["all"].random.uar, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_machine_readable_files_are_stamped_if_and_only_if_synthetic(synthetic):
+    one, stamp = row(synthetic=synthetic), STAMP if synthetic else ""
+    for table in (report_csv([one]), predictions_csv(one)):
+        assert {line["stamp"] for line in lines(table)} == {stamp}
+    report = json.loads(report_json([one]))
+    assert report["stamp"] == report["results"][0]["stamp"] == stamp
+    assert report["results"][0]["synthetic"] is synthetic
+
+
+def test_the_json_has_what_a_reader_looks_for_first():
+    one = row()
+    (result,) = json.loads(report_json([one]))["results"]
+    cut = one.cuts["all"]
+    assert (result["uf1"], result["uar"]) == (cut.scores.uf1, cut.scores.uar)
+    assert result["intervals"]["uf1"] == vars(cut.intervals.uf1)
+    assert result["random"]["uf1"] == cut.random.uf1
+    assert set(result["per_corpus"]) == {"casme2", "samm"}
+    assert result["per_corpus"]["samm"]["uar"] == one.cuts["samm"].scores.uar
+    assert result["confusion"] == cut.confusion.tolist()
+    assert result["seeds"] == [0, 1, 2]
+    assert result["protocol"]["hash"] == "1f3a9c2b"
+    assert result["provenance"]["versions"] == {"jax": "0.10.2"}
+    assert result["is_result"] is True
+    assert [rung["name"] for rung in result["ladder"] if rung["is_result"]] == ["last"]
+    assert np.shape(result["ladder"][2]["epochs"]) == (3, len(result["fold_names"]))
+
+
+def test_the_json_of_an_unfinished_experiment_is_no_result():
+    (result,) = json.loads(report_json([row(missing=3)]))["results"]
+    assert result["complete"] is result["is_result"] is False
+    assert not any(rung["is_result"] for rung in result["ladder"])
+    assert result["warning"].startswith("INCOMPLETE")
+
+
+def test_json_takes_what_provenance_holds_and_writes_nan_as_null():
+    odd = {
+        "path": Path("a/b"),
+        "array": np.arange(2),
+        "nan": float("nan"),
+        "text": "[\n1,\n 2]",
+        "type": np.float32,
+    }
+    (result,) = json.loads(report_json([replace(row(), provenance=odd)]))["results"]
+    assert result["provenance"] == {
+        "path": "a/b",
+        "array": [0, 1],
+        "nan": None,
+        "text": "[\n1,\n 2]",
+        "type": str(np.float32),
+    }
+
+
+def test_numbers_of_one_list_stand_on_one_line_of_json():
+    assert '"seeds": [ 0, 1, 2 ],' in report_json([row()])
+
+
+def test_predictions_are_listed_per_seed_in_order_of_the_keys():
+    one = row()
+    table = lines(predictions_csv(one))
+    assert list(table[0])[:5] == ["corpus", "subject", "clip", "label", "prediction"]
+    assert len(table) == 3 * 40
+    r = one.results
+    for line in table:
+        key = "/".join((line["corpus"], line["subject"], line["clip"]))
+        n, s = r.keys.index(key), r.seeds.index(int(line["seed"]))
+        assert int(line["label"]) == r.labels[n]
+        assert int(line["prediction"]) == r.predictions[s, -1, n]
+    keys = [(x["corpus"], x["subject"], x["clip"]) for x in table[:40]]
+    assert keys == sorted(keys)
