@@ -11,7 +11,8 @@ Order    mer run experiments/ststnet_cde3.py --set data.release=DIR \
 
 from mer_jax.data.corpora import Data
 from mer_jax.data.folds import Loso
-from mer_jax.ensemble.experiment import Experiment, Published
+from mer_jax.ensemble.experiment import Experiment
+from mer_jax.metrics.published import Published
 from mer_jax.systems.ststnet import STSTNet
 
 

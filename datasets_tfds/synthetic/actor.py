@@ -41,8 +41,7 @@ def cast(seed: int, subject: str, size: int, *, grey: bool = False) -> Actor:
     """
     identity = draw_identity(stream(seed, subject, "identity"))
     styles = {
-        number: draw_style(stream(seed, subject, "style", number))
-        for number in MUSCLES
+        number: draw_style(stream(seed, subject, "style", number)) for number in MUSCLES
     }
     portrait = draw_portrait(identity, size, grey=grey)
     return Actor(seed, subject, identity, styles, portrait, grey)

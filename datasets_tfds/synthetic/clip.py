@@ -56,7 +56,8 @@ def motion(scene: Scene, t: int) -> np.ndarray:
     performance = scene.performance
     skin = performance.intensity[t] * scene.expression
     skin = skin + performance.twitch_course[t] * scene.twitches
-    return np.float32(scene.actor.portrait.grid.scale * (skin + _head_motion(scene, t)))
+    moved = skin + _head_motion(scene, t)
+    return (scene.actor.portrait.grid.scale * moved).astype(np.float32)
 
 
 def _head_motion(scene: Scene, t: int) -> np.ndarray:
@@ -94,9 +95,7 @@ def _warp(picture: np.ndarray, moved: np.ndarray) -> np.ndarray:
     columns, rows = _pixels(moved.shape[:2])
     x = (columns - moved[..., 0] + 0.5) * OVERSAMPLING - 0.5
     y = (rows - moved[..., 1] + 0.5) * OVERSAMPLING - 0.5
-    return cv2.remap(
-        picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    return cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _sensor_noise(scene: Scene, t: int, frame: np.ndarray) -> np.ndarray:

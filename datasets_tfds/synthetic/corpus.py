@@ -53,9 +53,7 @@ class Corpus:
         return sum(self.label_counts)
 
 
-CASME2 = Corpus(
-    name="synthetic_casme2", num_subjects=24, label_counts=(88, 32, 25)
-)
+CASME2 = Corpus(name="synthetic_casme2", num_subjects=24, label_counts=(88, 32, 25))
 SMIC = Corpus(name="synthetic_smic", num_subjects=16, label_counts=(70, 51, 43))
 SAMM = Corpus(
     name="synthetic_samm",
@@ -179,16 +177,16 @@ def clips(
         size: height and width of the frames in pixels.
         setting: difficulty of the movements.
         label_noise: see `annotations`.
-        frames: see `record`.
+        frames: see `film_clip`.
     """
     actor = None
     for row in annotations(corpus, seed, label_noise):
         if actor is None or actor.subject != row.subject:
             actor = cast(seed, row.subject, size, grey=corpus.grey)
-        yield record(actor, row, setting, frames)
+        yield film_clip(actor, row, setting, frames)
 
 
-def record(
+def film_clip(
     actor: Actor, row: Annotation, setting: Setting, frames: Frames = "onset_apex"
 ) -> Clip:
     """Films one clip.

@@ -5,8 +5,9 @@ person's own left, which the camera sees on the right (x > 0).
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,14 +28,12 @@ EMOTIONS = {
     "contempt": ("L14", "R14", "L12+14"),
 }
 
-Side = Literal["", "L", "R"]
-
 
 class ActionUnit(NamedTuple):
-    """One action unit of a code; `side` is empty where both halves act."""
+    """One action unit of a code."""
 
     number: int
-    side: Side = ""
+    side: str = ""  # 'L', 'R', or empty where both halves act
 
 
 def parse(code: str) -> tuple[ActionUnit, ...]:
@@ -48,11 +47,11 @@ def parse(code: str) -> tuple[ActionUnit, ...]:
     """
     units = []
     for text in code.split("+") if code else ():
-        side, digits = (text[0], text[1:]) if text[0] in "LR" else ("", text)
-        if not digits.isdecimal() or int(digits) not in muscles.MUSCLES:
+        match = re.fullmatch(r"([LR]?)([0-9]+)", text)
+        if match is None or int(match[2]) not in muscles.MUSCLES:
             known = ", ".join(map(str, muscles.MUSCLES))
-            raise ValueError(f"no muscle for action unit {text!r}; known: {known}")
-        units.append(ActionUnit(int(digits), side))
+            raise ValueError(f"{text!r} of {code!r} is no action unit of {known}")
+        units.append(ActionUnit(int(match[2]), match[1]))
     return tuple(units)
 
 
@@ -68,7 +67,7 @@ class Expression:
 
     code: str
     pulls: tuple[Pull, ...] = ()
-    folds: tuple[tuple[Fold, Side], ...] = ()
+    folds: tuple[tuple[Fold, str], ...] = ()
 
     def displacement(self, grid: FaceGrid) -> np.ndarray:
         """`[H, W, 2]` in face units at intensity 1."""
@@ -79,8 +78,9 @@ class Expression:
         shading = np.zeros_like(grid.x)
         for fold, side in self.folds:
             line = grid.stroke_pair(fold.start, fold.end, fold.width)
-            half = {"": 1, "L": grid.x > 0, "R": grid.x < 0}[side]
-            shading += fold.gain * line * half
+            if side:
+                line = line * ((grid.x > 0) == (side == "L"))
+            shading += fold.gain * line
         return shading
 
 
@@ -100,7 +100,7 @@ def draw_expression(
     """
     imbalance = rng.uniform(-0.25, 0.25)  # between both halves of the face
     pulls: list[Pull] = []
-    folds: list[tuple[Fold, Side]] = []
+    folds: list[tuple[Fold, str]] = []
     for number, side in parse(code):
         style = styles[number]
         style = style._replace(gain=style.gain * rng.uniform(0.75, 1.15))
@@ -115,7 +115,7 @@ def draw_expression(
     return Expression(code, tuple(pulls), tuple(folds))
 
 
-def _on_side(pull: Pull, side: Side, imbalance: float) -> tuple[Pull, ...]:
+def _on_side(pull: Pull, side: str, imbalance: float) -> tuple[Pull, ...]:
     """The pull where it acts: on the midline, on one half, or on both."""
     if muscles.on_midline(pull):
         return (pull,)

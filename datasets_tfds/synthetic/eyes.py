@@ -4,10 +4,10 @@ import numpy as np
 
 from datasets_tfds.synthetic.geometry import FaceGrid, Lids, lids
 from datasets_tfds.synthetic.identity import Identity
-from datasets_tfds.synthetic.raster import cover, ridge, smoothstep
+from datasets_tfds.synthetic.raster import cover, lit, ridge, smoothstep, stain
 
-EYE_WHITE = np.float32((0.62, 0.58, 0.55))
-TEAR_CORNER = np.float32((0.3, 0.8, 0.8))  # darkens green and blue: pink
+EYE_WHITE = (0.62, 0.58, 0.55)
+TEAR_CORNER = (0.7, 0.2, 0.2)
 
 IRIS_RADIUS = 0.09  # face units
 PUPIL_RADIUS = 0.04
@@ -34,7 +34,7 @@ def paint_eyes(
     dark = np.clip(0.82 * lashes + 0.38 * lower_lashes + 0.33 * crease, 0, 0.95)
     inner_corner = grid.pair(face.eye_x - face.eye_width, 0.005, 0.020, 0.018)
     painted = painted * (1 - dark)[..., None]
-    return painted * (1 - 0.25 * inner_corner[..., None] * TEAR_CORNER)
+    return stain(painted, 0.25 * inner_corner, TEAR_CORNER)
 
 
 def _eyeball(
@@ -50,7 +50,7 @@ def _eyeball(
     iris *= smoothstep(IRIS_RADIUS + 0.010, IRIS_RADIUS - 0.008, radius)  # dark rim
     iris *= 0.6 + 0.5 * smoothstep(0, 0.07, below_lid)
     disc = smoothstep(IRIS_RADIUS + 0.007, IRIS_RADIUS - 0.005, radius)
-    colour = cover(EYE_WHITE * white[..., None], disc, face.iris * iris[..., None])
+    colour = cover(lit(EYE_WHITE, white), disc, lit(face.iris, iris))
     pupil = smoothstep(PUPIL_RADIUS + 0.005, PUPIL_RADIUS - 0.004, radius)
     lamp_x = grid.x - np.sign(grid.x) * face.eye_x - 0.030 * np.sign(face.light[0])
     lamp = smoothstep(0.020, 0.010, np.hypot(lamp_x, grid.y + 0.045))

@@ -193,8 +193,9 @@ def displacement(grid: FaceGrid, pulls: Iterable[Pull]) -> np.ndarray:
     Returns:
         `[H, W, 2]` float32, (dx, dy) in face units.
     """
-    moved = np.zeros((*grid.x.shape, 2), np.float32)
+    dx, dy = np.zeros_like(grid.x), np.zeros_like(grid.x)
     for pull in pulls:
         patch = grid.spot(pull.x, pull.y, pull.width, pull.height)
-        moved += patch[..., None] * np.float32((pull.dx, pull.dy))
-    return moved
+        dx += pull.dx * patch
+        dy += pull.dy * patch
+    return np.stack((dx, dy), axis=-1)

@@ -51,7 +51,7 @@ class Head(NamedTuple):
     flicker: np.ndarray  # of the light, relative
 
 
-HEAD_SIZES = Head(0.006, 0.006, 0.003, 0.002, 0.006, 0.006, 0.004)
+HEAD_SIZES = (0.006, 0.006, 0.003, 0.002, 0.006, 0.006, 0.004)  # in that order
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,4 +159,4 @@ def draw_head(rng: np.random.Generator, size: float) -> Head:
     noise = rng.standard_normal(shape).astype(np.float32)
     paths = 3 * cv2.GaussianBlur(noise, (2 * margin + 1, 1), 5)[:, margin:-margin]
     paths = paths - paths[:, :1]
-    return Head(*(size * np.float32(HEAD_SIZES)[:, None] * paths))
+    return Head(*(size * np.array(HEAD_SIZES)[:, None] * paths))

@@ -21,7 +21,7 @@ OVERSAMPLING = 1.5  # the portrait is finer than the frames warped from it
 FACES_PER_WIDTH = 2.55 / 2  # the frame is that many faces wide: a tight crop
 CENTRE = (0.5, 0.47)  # of the point between the pupils, in frame sizes
 GAMMA = 2.2
-LUMA = np.float32((0.299, 0.587, 0.114))  # ITU-R BT.601
+LUMA = np.array((0.299, 0.587, 0.114))  # ITU-R BT.601
 
 
 @dataclasses.dataclass(frozen=True)

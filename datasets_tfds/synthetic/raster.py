@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 
 Point = tuple[float, float]
+Field = np.ndarray | float
 Colour = tuple[float, float, float] | np.ndarray
 
 
-def ridge(distance: np.ndarray, width: float) -> np.ndarray:
+def ridge(distance: np.ndarray, width: Field) -> np.ndarray:
     """A Gaussian of `distance`, 1 at 0, with standard deviation `width`."""
     return np.exp(-0.5 * (distance / width) ** 2)
 
@@ -24,7 +25,7 @@ def bump(
     return np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2))
 
 
-def smoothstep(start: float, end: float, t: np.ndarray) -> np.ndarray:
+def smoothstep(start: Field, end: Field, t: np.ndarray) -> np.ndarray:
     """Rises smoothly from 0 at `start` to 1 at `end`; falls where start > end."""
     u = np.clip((t - start) / (end - start), 0, 1)
     return u * u * (3 - 2 * u)
@@ -63,14 +64,18 @@ def grain(
         stretch: > 1 draws the grains out along x.
     """
     noise = rng.standard_normal(shape).astype(np.float32)
-    noise = cv2.GaussianBlur(noise, (0, 0), sigma * stretch, sigmaY=sigma)
-    return noise / (noise.std() + 1e-6)
+    blurred = cv2.GaussianBlur(noise, (0, 0), sigma * stretch, sigmaY=sigma)
+    return blurred / (blurred.std() + 1e-6)
+
+
+def lit(colour: Colour, light: np.ndarray) -> np.ndarray:
+    """A flat colour under a light `[H, W]`; 1 shows the colour itself."""
+    return np.asarray(colour, np.float32) * light[..., None]
 
 
 def stain(albedo: np.ndarray, mask: np.ndarray, colour: Colour) -> np.ndarray:
     """Multiplies `albedo` by `colour` where `mask` is 1; leaves it where 0."""
-    colour = np.asarray(colour, np.float32)
-    return albedo * (1 - mask[..., None] * (1 - colour))
+    return albedo * (1 - lit(1 - np.asarray(colour), mask))
 
 
 def cover(below: np.ndarray, mask: np.ndarray, above: np.ndarray) -> np.ndarray:

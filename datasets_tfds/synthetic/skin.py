@@ -8,7 +8,7 @@ import numpy as np
 
 from datasets_tfds.synthetic.geometry import FaceGrid, head_radius, lips
 from datasets_tfds.synthetic.identity import Identity
-from datasets_tfds.synthetic.raster import ridge, smoothstep, stain
+from datasets_tfds.synthetic.raster import lit, ridge, smoothstep, stain
 
 BLUSH = (1.0, 0.80, 0.78)
 SHADOW_BELOW_EYES = (0.75, 0.68, 0.75)
@@ -37,7 +37,7 @@ def albedo(face: Identity, grid: FaceGrid) -> np.ndarray:
 
 def _complexion(face: Identity, grid: FaceGrid) -> np.ndarray:
     """Skin tone with red cheeks and nose, dark eyelids, blotches and pores."""
-    skin = np.ones((*grid.x.shape, 3), np.float32) * np.float32(face.skin)
+    skin = lit(face.skin, np.ones_like(grid.x))
     cheeks = grid.pair(0.58, 0.42, 0.20, 0.17)
     nose = grid.spot(0, face.nose_y - 0.02, 0.14, 0.10)
     skin = stain(skin, np.clip(0.45 * cheeks + 0.4 * nose, 0, 1), BLUSH)
@@ -46,8 +46,8 @@ def _complexion(face: Identity, grid: FaceGrid) -> np.ndarray:
     eyelids = grid.pair(face.eye_x, -0.13, 0.18, 0.06)
     skin = stain(skin, 0.25 * eyelids, EYELID)
     rng = face.stream("skin")
-    blotches = sum(grid.grain(rng, size) for size in (0.012, 0.07, 0.25))
-    return skin * (1 + 0.03 * blotches)[..., None]
+    pores, spots, blotches = (grid.grain(rng, size) for size in (0.012, 0.07, 0.25))
+    return skin * (1 + 0.03 * (pores + spots + blotches))[..., None]
 
 
 def _marks(skin: np.ndarray, face: Identity, grid: FaceGrid) -> np.ndarray:
@@ -92,7 +92,9 @@ def _nostrils(skin: np.ndarray, face: Identity, grid: FaceGrid) -> np.ndarray:
     slanted = grid.y + 0.12 * grid.side
     holes = ridge(grid.side - 0.52 * width, 0.042) * ridge(slanted - tip - 0.062, 0.02)
     skin = stain(skin, 0.95 * holes, NOSTRIL)
-    wings = grid.stroke_pair((width + 0.035, tip - 0.05), (width + 0.02, tip + 0.05), 0.02)
+    wings = grid.stroke_pair(
+        (width + 0.035, tip - 0.05), (width + 0.02, tip + 0.05), 0.02
+    )
     return stain(skin, 0.30 * wings, NOSE_WING)
 
 
@@ -105,4 +107,6 @@ def _brows(skin: np.ndarray, face: Identity, grid: FaceGrid) -> np.ndarray:
     arc *= smoothstep(0.13, 0.24, grid.side) * smoothstep(0.78, 0.62, grid.side)
     hairs = 0.80 + 0.22 * grid.grain(face.stream("brows"), 0.010, stretch=2.2)
     hair_over_skin = 0.8 * np.asarray(face.hair) / np.asarray(face.skin)
-    return stain(skin, np.clip(arc * hairs, 0, 0.93), np.clip(hair_over_skin, 0.04, 0.55))
+    return stain(
+        skin, np.clip(arc * hairs, 0, 0.93), np.clip(hair_over_skin, 0.04, 0.55)
+    )

@@ -4,9 +4,9 @@ import numpy as np
 
 from datasets_tfds.synthetic.geometry import FaceGrid, head_radius
 from datasets_tfds.synthetic.identity import Identity
-from datasets_tfds.synthetic.raster import bump, cover, ridge, smoothstep
+from datasets_tfds.synthetic.raster import bump, cover, lit, ridge, smoothstep
 
-EAR_TINT = np.float32((0.72, 0.60, 0.56))
+EAR_TINT = np.array((0.72, 0.60, 0.56))
 
 
 def behind_face(face: Identity, grid: FaceGrid, lambert: np.ndarray) -> np.ndarray:
@@ -22,14 +22,14 @@ def behind_face(face: Identity, grid: FaceGrid, lambert: np.ndarray) -> np.ndarr
     picture = cover(picture, _shoulder_mask(grid), _clothes(face, grid))
     if face.long_hair:
         return picture
-    ears = np.float32(face.skin) * EAR_TINT * (0.75 + 0.25 * lambert)[..., None]
+    ears = lit(EAR_TINT * face.skin, 0.75 + 0.25 * lambert)
     return cover(picture, 0.98 * _ear_mask(grid), ears)
 
 
 def _background(face: Identity, grid: FaceGrid) -> np.ndarray:
     """A wall that is brighter towards the lamp."""
     falloff = 1 - 0.12 * grid.y - 0.08 * grid.x * np.sign(face.light[0])
-    return np.float32(face.background) * falloff[..., None]
+    return lit(face.background, falloff)
 
 
 def hair(face: Identity, grid: FaceGrid) -> np.ndarray:
@@ -38,7 +38,7 @@ def hair(face: Identity, grid: FaceGrid) -> np.ndarray:
     clumps = grid.grain(face.stream("hair clumps"), 0.10)
     shine = bump(radius, angle, 1.15, 0.55 * np.sign(face.light[0]), 0.16, 0.55)
     light = 0.70 + 0.22 * strands(face, grid) + 0.10 * clumps + 0.65 * shine
-    return np.float32(face.hair) * np.clip(light, 0.2, 3)[..., None]
+    return lit(face.hair, np.clip(light, 0.2, 3))
 
 
 def strands(face: Identity, grid: FaceGrid) -> np.ndarray:
@@ -58,7 +58,9 @@ def _hair_mask(face: Identity, grid: FaceGrid) -> np.ndarray:
     return smoothstep(grid.edge, -grid.edge, (radius - 1) / 2)
 
 
-def over_forehead(face: Identity, grid: FaceGrid, shade: np.ndarray) -> tuple:
+def over_forehead(
+    face: Identity, grid: FaceGrid, shade: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The hair in front of the head: its mask `[H, W]` and colour `[H, W, 3]`."""
     temples = 0.9 * np.clip(grid.side - 0.72, 0, 1) ** 1.3
     temples *= 3.2 if face.long_hair else 1.6
@@ -81,7 +83,7 @@ def _neck(face: Identity, grid: FaceGrid) -> np.ndarray:
     """In the shadow of the chin, brighter further down."""
     light = 0.34 + 0.25 * smoothstep(1.55, 2.1, grid.y)
     light *= 1 - 0.35 * (grid.side / 0.6) ** 2
-    return np.float32(face.skin) * light[..., None]
+    return lit(face.skin, light)
 
 
 def _shoulder_mask(grid: FaceGrid) -> np.ndarray:
@@ -92,7 +94,7 @@ def _shoulder_mask(grid: FaceGrid) -> np.ndarray:
 
 def _clothes(face: Identity, grid: FaceGrid) -> np.ndarray:
     folds = 1 + 0.12 * grid.grain(face.stream("cloth"), 0.05)
-    return np.float32(face.cloth) * (folds * (1 - 0.25 * grid.side))[..., None]
+    return lit(face.cloth, folds * (1 - 0.25 * grid.side))
 
 
 def _ear_mask(grid: FaceGrid) -> np.ndarray:

@@ -17,8 +17,8 @@ import numpy as np
 
 from mer_jax.data.corpus import Corpus, concatenate
 from mer_jax.errors import UserError
-from mer_jax.preprocess.cache import cached
-from mer_jax.preprocess.flow import Method, flow_of_clips
+from mer_jax.preprocess.cache import cached, content_hash
+from mer_jax.preprocess.flow import LIMIT, Method, flow_of_clips, flow_recipe
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 Features = Mapping[str, jax.ShapeDtypeStruct]
@@ -39,7 +39,10 @@ class Data:
     corpora: tuple[str, ...] = ("synthetic/demo",)
     release: str | None = None
     flow: Method = "dis"
-    flow_limit: float = 3.0
+    flow_limit: float = LIMIT
+
+
+SMOKE = Data(corpora=("synthetic/tiny",))  # a few small clips, for a trial run
 
 
 def cache_directory() -> Path:
@@ -138,7 +141,7 @@ def _release_root(corpus: str, release: str | None, builder_class) -> Path:
         raise UserError(
             f"corpus {corpus!r} is not free to redistribute: give its folder with "
             f"--set data.release=DIR.\n{builder_class.MANUAL_DOWNLOAD_INSTRUCTIONS}\n"
-            "To see the whole path without it: mer run ststnet_demo"
+            "To see the whole path without it, leave data.corpora at its default"
         )
     root = Path(release).expanduser().resolve()
     if not root.is_dir():
@@ -203,16 +206,11 @@ def _feature(
 def _flow(size: int, records, name: str, data: Data, cache: Path, progress: Progress):
     onset = np.stack([r["frames"][r["onset_index"]] for r in records])
     apex = np.stack([r["frames"][r["apex_index"]] for r in records])
-    settings: dict[str, Any] = {
-        "size": size,
-        "method": data.flow,
-        "limit": data.flow_limit,
-    }
-    pixels = hashlib.sha256(onset.tobytes() + apex.tobytes()).hexdigest()
+    recipe = {"size": size, "method": data.flow, "limit": data.flow_limit}
 
     def compute():
         told = lambda done, total: progress(f"optical flow of {name}", done, total)
-        return {"flow": flow_of_clips(onset, apex, **settings, progress=told)}
+        return {"flow": flow_of_clips(onset, apex, **recipe, progress=told)}
 
-    key = {**settings, "pixels": pixels}
+    key = {**flow_recipe(**recipe), "pixels": content_hash(onset, apex)}
     return cached(cache / "flow", name.replace("/", "-"), key, compute)["flow"]

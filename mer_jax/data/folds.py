@@ -52,7 +52,9 @@ class Loso:
                 f"has {len(names)}: {', '.join(names)}"
             )
         return tuple(
-            Fold(name, np.flatnonzero(subjects != name), np.flatnonzero(subjects == name))
+            Fold(
+                name, np.flatnonzero(subjects != name), np.flatnonzero(subjects == name)
+            )
             for name in names
         )
 
@@ -68,4 +70,6 @@ def sample_hash(corpus: Corpus, folds: Sequence[Fold]) -> str:
         "clips": [[k, int(y)] for k, y in zip(keys, corpus.labels, strict=True)],
         "folds": {f.name: keys[f.test].tolist() for f in folds},
     }
-    return hashlib.sha256(json.dumps(division, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(division, sort_keys=True).encode()).hexdigest()[
+        :16
+    ]

@@ -8,23 +8,8 @@ from typing import Any
 
 from mer_jax.data.corpora import Data
 from mer_jax.data.folds import Fold, Loso
+from mer_jax.metrics.published import Published
 from mer_jax.train.stage import SystemConfig
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Published:
-    """A number to hold ours against.
-
-    Attributes:
-      source: paper or log, and where in it.
-      uf1, uar: in [0, 1]; None where not printed.
-      selection: how its epochs were chosen, or "not stated".
-    """
-
-    source: str
-    uf1: float | None
-    uar: float | None
-    selection: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

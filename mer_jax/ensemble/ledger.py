@@ -1,10 +1,10 @@
 """The ledger: one file per finished run, and what a workdir is for.
 
-    workdir/
-      manifest.json           the rows, their settings, classes and clips
-      runs/<2 hex>/<id>.npz   one per finished run; its existence means DONE
-      params/<2 hex>/<id>.npz trained parameters, where kept
-      waves/<id>/             checkpoints of what is in flight
+workdir/
+  manifest.json           the rows, their settings, classes and clips
+  runs/<2 hex>/<id>.npz   one per finished run; its existence means DONE
+  params/<2 hex>/<id>.npz trained parameters, where kept
+  waves/<id>/             checkpoints of what is in flight
 """
 
 import io
@@ -138,5 +138,7 @@ def _differences(before: Any, now: Any, path: str = "") -> list[str]:
         return lines[:20]
     if before == now:
         return []
-    short = lambda value: text if len(text := json.dumps(value)) < 80 else text[:77] + "..."
+    short = lambda value: (
+        text if len(text := json.dumps(value)) < 80 else text[:77] + "..."
+    )
     return [f"  {path}: there {short(before)}, here {short(now)}"]

@@ -33,11 +33,13 @@ class Hooks:
     """What the runner tells and asks its caller, between steps.
 
     Attributes:
+      resumed: told how many steps the wave took before it was interrupted.
       stepped: called after every step of the wave.
       stop: returns True once the user wants to stop.
       checkpoint_every: seconds between checkpoints.
     """
 
+    resumed: Callable[[int], None] = lambda steps: None
     stepped: Callable[[], None] = lambda: None
     stop: Callable[[], bool] = lambda: False
     checkpoint_every: float = 30.0
@@ -83,9 +85,13 @@ class WaveRunner:
         self.directory = directory  # of the wave's checkpoints
         self.experiment = wave.runs[0].experiment
         self.stages = list(program.stages.values())
-        self.indices = {s.name: [self._index(r, s) for r in wave.runs] for s in self.stages}
+        self.indices = {
+            s.name: [self._index(r, s) for r in wave.runs] for s in self.stages
+        }
         self.test = np.stack([program.test_rows(run.fold.test) for run in wave.runs])
-        self.epochs = eval_epochs(self.stages[-1].num_epochs, self.experiment.eval_every)
+        self.epochs = eval_epochs(
+            self.stages[-1].num_epochs, self.experiment.eval_every
+        )
 
     def _index(self, run: Run, stage: Stage) -> np.ndarray:
         """Returns int32[epochs, S, B] of one run."""
@@ -108,6 +114,7 @@ class WaveRunner:
         """
         with Checkpoints(self.directory) as checkpoints:
             flight = self._restore(checkpoints) or self._start()
+            hooks.resumed(flight.place.order)
             first = [s.name for s in self.stages].index(flight.place.stage)
             for number, stage in enumerate(self.stages[first:], start=first):
                 self._train(stage, flight, checkpoints, hooks)
@@ -133,7 +140,9 @@ class WaveRunner:
         """Puts the flight at the start of `stage`."""
         keys = [
             rng.run_key(
-                seed=run.seed, protocol=self.experiment.protocol.name, fold=run.fold.name
+                seed=run.seed,
+                protocol=self.experiment.protocol.name,
+                fold=run.fold.name,
             )
             for run in self.wave.runs
         ]

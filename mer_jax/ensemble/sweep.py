@@ -50,6 +50,12 @@ class Row:
         """Returns the steps per epoch of the run's last stage."""
         return -(-len(run.fold.train) // self.system.stages[-1].source.batch)
 
+    def total_steps(self, run: Run) -> int:
+        """Returns the steps of all stages of the run."""
+        clips = len(run.fold.train)
+        stages = self.system.stages
+        return sum(s.num_epochs * -(-clips // s.source.batch) for s in stages)
+
     def manifest(self) -> dict[str, Any]:
         """Returns what the report must know, as JSON values."""
         clips = [

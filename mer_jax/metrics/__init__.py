@@ -6,6 +6,7 @@ NumPy only. `Results` is what an experiment hands over, `evaluate` what it gets 
 from mer_jax.metrics.bootstrap import Interval, Intervals, subject_intervals
 from mer_jax.metrics.evaluation import Cut, evaluate
 from mer_jax.metrics.ladder import RULES, Rule, Rung, ladder
+from mer_jax.metrics.published import Published
 from mer_jax.metrics.results import ALL, Results
 from mer_jax.metrics.scores import (
     Scores,
@@ -23,6 +24,7 @@ __all__ = [
     "Cut",
     "Interval",
     "Intervals",
+    "Published",
     "Results",
     "Rule",
     "Rung",

@@ -28,6 +28,4 @@ def patches(images: jax.Array, size: int, padding: int) -> jax.Array:
     columns = jnp.concatenate(
         [padded[:, :, j : j + width] for j in range(size)], axis=-1
     )
-    return jnp.concatenate(
-        [columns[:, i : i + height] for i in range(size)], axis=-1
-    )
+    return jnp.concatenate([columns[:, i : i + height] for i in range(size)], axis=-1)

@@ -1,23 +1,18 @@
 """Arrays that are costly to derive, kept on disk under a hash of what made them."""
 
-import contextlib
-import errno
 import hashlib
 import io
 import json
 import logging
-import os
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mer_jax.errors import UserError
+from mer_jax.files import write_atomic
 
 _LABEL = "__label__"  # the entry that tells what the others are
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 _log = logging.getLogger(__name__)
 
@@ -112,21 +107,4 @@ def _write(
     entries: dict[str, Any] = {_LABEL: label, **arrays}
     buffer = io.BytesIO()
     np.savez(buffer, **entries)
-    data = buffer.getbuffer()
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        what = "no room for" if error.errno in _FULL else "cannot write"
-        raise UserError(
-            f"{what} {path} ({error.strerror}), {data.nbytes} bytes needed. "
-            "Mend that, or choose another cache directory"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # gone already, if all went well
-            partial.unlink()
+    write_atomic(path, buffer.getbuffer())

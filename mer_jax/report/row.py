@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mer_jax.metrics import RULES, Cut, Results, evaluate
+from mer_jax.metrics import RULES, Cut, Published, Results, evaluate
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
 NOT_RESULTS = "What selecting on the test subject would print"
@@ -30,23 +30,6 @@ class ProtocolInfo:
     num_subjects: int
     class_counts: Mapping[str, int]
     drop_rules: Sequence[str] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """Numbers of others to print beside ours; None where they print none.
-
-    Attributes:
-      source: paper and table, or repository and log.
-      selection: how they chose the epoch, 'not stated' if they do not say.
-      uf1, uar, accuracy: in [0, 1].
-    """
-
-    source: str
-    selection: str = "not stated"
-    uf1: float | None = None
-    uar: float | None = None
-    accuracy: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Interval, Rung
-from mer_jax.report.row import NOT_RESULTS, PARTIAL, Published, Row, check_names
+from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
+from mer_jax.report.row import NOT_RESULTS, PARTIAL, Row, check_names
 
 SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 _MANY = 8  # numbers in a list before it is summarised

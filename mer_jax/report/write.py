@@ -1,12 +1,12 @@
 """Writes a report, each file whole or not at all."""
 
-import os
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mer_jax.files import write_atomic
 from mer_jax.report.markdown import report_markdown
 from mer_jax.report.pictures import confusion_png
 from mer_jax.report.row import Row, check_names
@@ -62,13 +62,7 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
 
 
 def _replace(path: Path, content: str | bytes) -> Path:
-    content = content.encode() if isinstance(content, str) else content
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomic(path, content.encode() if isinstance(content, str) else content)
     return path
 
 

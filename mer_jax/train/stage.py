@@ -31,7 +31,9 @@ class Loss(Protocol):
 
     def __call__(
         self, params: Params, model_state: ModelState, batch: Batch, key: Key, /
-    ) -> tuple[jax.Array, Aux]: ...
+    ) -> tuple[jax.Array, Aux]:
+        """Returns the scalar to minimise, and what else the step needs."""
+        ...
 
 
 class Gradients(Protocol):
@@ -45,7 +47,9 @@ class Gradients(Protocol):
         batch: Batch,
         key: Key,
         /,
-    ) -> tuple[Leaves, Aux]: ...
+    ) -> tuple[Leaves, Aux]:
+        """Returns the gradient of every trained leaf, and what else the step needs."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

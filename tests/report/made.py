@@ -4,8 +4,8 @@ import functools
 
 import numpy as np
 
-from mer_jax.metrics import Results
-from mer_jax.report import ProtocolInfo, Published, Row
+from mer_jax.metrics import Published, Results
+from mer_jax.report import ProtocolInfo, Row
 
 CLASSES = ("negative", "positive", "surprise")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from mer_jax.errors import UserError
 from mer_jax.report import write
 from mer_jax.report.write import _file_names
 
@@ -46,7 +47,7 @@ def test_a_failure_keeps_the_old_file_and_leaves_no_partial_one(tmp_path, monkey
         raise OSError("disk full")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match="disk full"):
         write([row(seeds=2)], tmp_path)
     assert (tmp_path / "report.json").read_bytes() == before
     assert not list(tmp_path.glob(".*"))

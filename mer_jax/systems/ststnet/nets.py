@@ -132,7 +132,9 @@ def _max_pool(x: jax.Array) -> jax.Array:
     """
     clips, height, width, filters = x.shape
     rows, columns = (height + 2 - POOL) // POOL + 1, (width + 2 - POOL) // POOL + 1
-    border = [(1, POOL * n - size - 1) for n, size in ((rows, height), (columns, width))]
+    border = [
+        (1, POOL * n - size - 1) for n, size in ((rows, height), (columns, width))
+    ]
     lowest = jnp.array(-jnp.inf, x.dtype)
     x = jax.lax.pad(x, lowest, [(0, 0, 0), *((*b, 0) for b in border), (0, 0, 0)])
     x = x.reshape(clips, rows, POOL, POOL * columns, filters)

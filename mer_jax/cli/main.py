@@ -1,0 +1,120 @@
+"""Honest, fold-parallel micro-expression recognition experiments."""
+
+import os
+import sys
+from typing import Annotated
+
+import tyro
+
+from mer_jax.cli.options import RunOptions
+from mer_jax.errors import UserError
+
+Folder = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="WORKDIR")]]
+
+app = tyro.extras.SubcommandApp()
+
+
+@app.command
+def run(
+    training: RunOptions, checkpoint_every: float = 30.0, json: bool = False
+) -> None:
+    """Prepares the data, trains every run that is missing, and writes the report.
+
+    Killed or interrupted, the same command continues from the last checkpoint.
+
+    Args:
+        training: What to train, where, and where results go.
+        checkpoint_every: Seconds between checkpoints.
+        json: Print the report's JSON to standard output instead of the summary.
+    """
+    from mer_jax.cli.run import run_command
+
+    run_command(training, checkpoint_every=checkpoint_every, json=json)
+
+
+@app.command
+def plan(training: RunOptions, json: bool = False) -> None:
+    """Shows what `mer run` would take: runs, waves, programs, bytes, FLOPs, time.
+
+    Prepares the data and compiles, but trains nothing and writes no results.
+
+    Args:
+        training: What would be trained, and where.
+        json: Print JSON.
+    """
+    from mer_jax.cli.run import plan_command
+
+    plan_command(training, json=json)
+
+
+@app.command
+def status(workdir: Folder, json: bool = False) -> None:
+    """Shows how far a workdir is, row by row.
+
+    Args:
+        workdir: Folder that `mer run` wrote.
+        json: Print JSON.
+    """
+    from mer_jax.cli.show import status_command
+
+    status_command(workdir, json=json)
+
+
+@app.command
+def report(
+    workdir: Folder,
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None,
+    json: bool = False,
+) -> None:
+    """Writes the report of a workdir: Markdown, CSV, JSON, confusion matrices.
+
+    Args:
+        workdir: Folder that `mer run` wrote; an unfinished one is marked INCOMPLETE.
+        out: Folder of the report. Default: WORKDIR/report.
+        json: Print the report's JSON to standard output instead of the summary.
+    """
+    from mer_jax.cli.show import report_command
+
+    report_command(workdir, out, json=json)
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Lists the shipped experiments and the corpora that have a builder."""
+    from mer_jax.cli.show import list_command
+
+    list_command()
+
+
+def main() -> None:
+    """Runs the command line; the console script `mer`."""
+    import absl.flags
+
+    absl.flags.FLAGS.mark_as_parsed()  # grain reads absl flags
+    try:
+        app.cli(
+            prog="mer",
+            description=__doc__,
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `mer report W --json | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except Exception as error:
+        if not _is_for_users(error):
+            raise
+        print(f"mer: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _is_for_users(error: Exception) -> bool:
+    """Returns whether the error's text, without a traceback, is what a user needs."""
+    if isinstance(error, UserError):
+        return True
+    record = sys.modules.get("datasets_tfds.record")  # only if a builder was used
+    return record is not None and isinstance(error, record.ReleaseError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""Live progress: a bar in a terminal, plain lines where output is piped."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from mer_jax.ensemble.experiment import Run
+from mer_jax.ensemble.pack import Wave
+
+LINE_EVERY = 10.0  # seconds between plain lines
+
+
+class TrainingProgress:
+    """Counts the steps and runs of a sweep; shows speed and time left.
+
+    A step is one run's: a wave of eight runs takes eight at a time.
+    """
+
+    def __init__(self, console: Console, *, steps: int, runs: int):
+        """Starts the clock.
+
+        Args:
+          console: where to show it.
+          steps: left to take, of all runs together.
+          runs: left to train.
+        """
+        self._console, self._live = console, console.is_terminal
+        self._steps_left, self._runs_left = steps, runs
+        self._steps_per_run = steps / max(runs, 1)
+        self._taken = self._landed = 0
+        self._wave: Wave | None = None
+        self._start = self._printed = time.monotonic()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[status]}"),
+            console=console,
+            disable=not self._live,
+            transient=True,
+        )
+        self._task = self._bar.add_task("training", total=steps, status="compiling")
+
+    @contextmanager
+    def shown(self) -> Iterator["TrainingProgress"]:
+        """Shows the bar while inside."""
+        with self._bar:
+            yield self
+
+    def wave(self, wave: Wave) -> None:
+        """Takes note of the wave that trains now."""
+        self._wave = wave
+
+    def resumed(self, steps: int) -> None:
+        """Takes note that the wave had taken `steps` before it was interrupted."""
+        self._steps_left -= steps * self._lanes
+
+    def stepped(self) -> None:
+        """Takes note of one step of the wave."""
+        self._taken += self._lanes
+        self._steps_left -= self._lanes
+        now = time.monotonic()
+        if self._live:
+            done, total = self._taken, self._taken + self._steps_left
+            status = self._status(now)
+            self._bar.update(self._task, completed=done, total=total, status=status)
+        elif now - self._printed > LINE_EVERY:
+            self._printed = now
+            self._console.print(f"{self._status(now)}; {self._what()}")
+
+    def landed(self, run: Run) -> None:
+        """Takes note of a finished run."""
+        self._landed += 1
+        self._runs_left -= 1
+
+    @property
+    def _lanes(self) -> int:
+        return self._wave.real if self._wave else 0
+
+    def _what(self) -> str:
+        if self._wave is None:
+            return ""
+        more = f" and {self._lanes - 1} more" if self._lanes > 1 else ""
+        return f"training {self._wave.runs[0]}{more}"
+
+    def _status(self, now: float) -> str:
+        speed = self._taken / max(now - self._start, 1e-9)
+        left = duration(self._steps_left / speed) if speed else "?"
+        total = self._landed + self._runs_left
+        return (
+            f"{self._landed} of {total} runs done, {speed:.1f} steps/s, "
+            f"{speed / self._steps_per_run:.3g} folds/s, {left} left"
+        )
+
+
+def duration(seconds: float) -> str:
+    """Returns seconds as "1 h 02 min", "3 min 04 s" or "5 s"."""
+    minutes, s = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {s:02d} s" if minutes else f"{s} s"
+
+
+class Preparing:
+    """Progress of data preparation: silent for two seconds, then told."""
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._start = self._printed = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Told by the data layer after every clip."""
+        now = time.monotonic()
+        if now - self._start > 2 and now - self._printed > 2:
+            self._printed = now
+            self._console.print(f"{what}: {done} of {total}")
+
+
+def console() -> Console:
+    """Returns the console of progress and messages, standard error."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)

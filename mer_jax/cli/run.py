@@ -1,0 +1,171 @@
+"""`mer run` and `mer plan`."""
+
+import dataclasses
+import json as json_module
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mer_jax.cli import files, overrides
+from mer_jax.cli.options import RunOptions
+from mer_jax.cli.progress import Preparing, TrainingProgress, console
+from mer_jax.cli.show import print_plans, report_command
+from mer_jax.data.corpora import SMOKE, cache_directory
+from mer_jax.ensemble import sweep
+from mer_jax.ensemble.experiment import Experiment, fingerprint, settings
+from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.lift import run_mesh
+from mer_jax.ensemble.plan import plan
+from mer_jax.ensemble.program import Layout
+from mer_jax.ensemble.runner import Hooks, Interrupted
+from mer_jax.ensemble.sweep import Listener, Row
+from mer_jax.errors import UserError
+
+SMOKE_FOLDS = 2
+
+
+def experiments_of(options: RunOptions) -> list[Experiment]:
+    """Returns the file's rows, with the options applied."""
+    rows = files.read(options.experiment)
+    if options.smoke:
+        rows = [
+            dataclasses.replace(
+                row, name=f"{row.name}-smoke", system=row.system.tiny(), data=SMOKE
+            )
+            for row in rows
+        ]
+    if options.seeds is not None:
+        seeds = _integers(options.seeds)
+        rows = [dataclasses.replace(row, seeds=seeds) for row in rows]
+    return overrides.sweep(rows, options.assignments)
+
+
+def layout_of(options: RunOptions) -> Layout:
+    """Returns how runs lie on devices; a wrong number is an error before any work."""
+    if options.lanes < 1:
+        raise UserError(f"--lanes must be 1 or more, got {options.lanes}")
+    run_mesh(options.devices)
+    return Layout(options.devices, options.lanes, options.spmd)
+
+
+def folds_of(options: RunOptions, row: Row) -> list[str] | None:
+    """Returns the names of the folds to train, None for all."""
+    if options.folds is not None:
+        return [name.strip() for name in options.folds.split(",") if name.strip()]
+    return [f.name for f in row.folds[:SMOKE_FOLDS]] if options.smoke else None
+
+
+def workdir_of(options: RunOptions, experiments: Sequence[Experiment]) -> Path:
+    """Returns the workdir; by default one that this configuration alone has."""
+    if options.workdir is not None:
+        return Path(options.workdir).expanduser()
+    name = Path(options.experiment).stem + ("-smoke" if options.smoke else "")
+    digest = fingerprint(*(settings(e) for e in experiments))
+    return Path("results") / f"{name}-{digest[:8]}"
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        seeds = ()
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise UserError(f"--seeds {text}: expected different integers, e.g. 0,1,2")
+    return seeds
+
+
+def run_command(options: RunOptions, *, checkpoint_every: float, json: bool) -> None:
+    """See `mer run --help`."""
+    screen = console()
+    layout, experiments = layout_of(options), experiments_of(options)
+    workdir = workdir_of(options, experiments)
+    screen.print(f"results in {workdir}")
+    with sweep.locked(workdir):
+        rows = _open(experiments, screen)
+        ledger = sweep.claim(workdir, rows)
+        for row in rows:
+            try:
+                _train(row, options, layout, ledger, checkpoint_every, screen)
+            except Interrupted:
+                screen.print("stopped; everything is saved. The same command continues")
+                raise KeyboardInterrupt from None
+    report_command(str(workdir), None, json=json)
+
+
+def _open(experiments: Sequence[Experiment], screen) -> list[Row]:
+    cache = cache_directory()
+    return sweep.open_rows(experiments, cache=cache, progress=Preparing(screen))
+
+
+def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
+    folds = folds_of(options, row)
+    chosen = sweep.chosen(row, folds)
+    left = [run for run in chosen if not ledger.done(run.id)]
+    screen.print(
+        f"{row.experiment.name}: {len(row.corpus.keys)} clips, {len(row.folds)} folds, "
+        f"{len(chosen)} runs, {len(chosen) - len(left)} done already"
+    )
+    if not left:
+        return
+    steps = sum(row.total_steps(run) for run in left)
+    progress = TrainingProgress(screen, steps=steps, runs=len(left))
+    with _stop_on_signals(screen) as stop, progress.shown():
+        hooks = Hooks(
+            resumed=progress.resumed,
+            stepped=progress.stepped,
+            stop=stop.is_set,
+            checkpoint_every=checkpoint_every,
+        )
+        sweep.train(
+            row,
+            ledger,
+            layout=layout,
+            folds=folds,
+            keep_params=options.keep_params,
+            listener=Listener(wave=progress.wave, landed=progress.landed, hooks=hooks),
+        )
+
+
+@contextmanager
+def _stop_on_signals(screen) -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C or SIGTERM into a wish; a second one kills."""
+    stop = threading.Event()
+
+    def wish(number, frame):
+        screen.print("stopping after this step, saving first; again to stop at once")
+        stop.set()
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+    for name in before:
+        signal.signal(name, wish)
+    try:
+        yield stop
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def plan_command(options: RunOptions, *, json: bool) -> None:
+    """See `mer plan --help`."""
+    screen = console()
+    layout, experiments = layout_of(options), experiments_of(options)
+    ledger = Ledger(workdir_of(options, experiments))
+    plans = [
+        plan(
+            row,
+            ledger,
+            layout=layout,
+            folds=folds_of(options, row),
+            keep_params=options.keep_params,
+        )
+        for row in _open(experiments, screen)
+    ]
+    if json:
+        shown = [{**dataclasses.asdict(p), "flops": p.flops} for p in plans]
+        print(json_module.dumps(shown, indent=1))
+    else:
+        print_plans(plans)

@@ -1,0 +1,136 @@
+"""`mer status`, `mer report`, `mer list`, and the printing of plans."""
+
+import json as json_module
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mer_jax.cli.files import shipped
+from mer_jax.cli.progress import console, duration
+from mer_jax.data import corpora
+from mer_jax.ensemble.collect import collect
+from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.plan import Plan
+from mer_jax.errors import UserError
+from mer_jax.metrics import Published
+from mer_jax.report import ProtocolInfo, Row, text_summary, write
+
+
+def status_command(workdir: str, *, json: bool) -> None:
+    """See `mer status --help`."""
+    ledger = Ledger(Path(workdir).expanduser())
+    rows = []
+    for row in ledger.manifest()["rows"]:
+        runs = [row["runs"][f"{f} {s}"] for f in row["folds"] for s in row["seeds"]]
+        done = sum(ledger.done(run) for run in runs)
+        rows.append({"name": row["name"], "runs": len(runs), "done": done})
+    flying = len(list((ledger.workdir / "waves").glob("*")))
+    if json:
+        print(json_module.dumps({"rows": rows, "waves in flight": flying}, indent=1))
+        return
+    for row in rows:
+        state = "complete" if row["done"] == row["runs"] else "incomplete"
+        print(f"{row['name']}: {row['done']} of {row['runs']} runs done, {state}")
+    if flying:
+        print(
+            f"{flying} wave(s) in flight or interrupted; the same `mer run` continues"
+        )
+
+
+def report_command(workdir: str, out: str | None, *, json: bool) -> None:
+    """See `mer report --help`."""
+    ledger = Ledger(Path(workdir).expanduser())
+    rows, empty = [], []
+    for row in ledger.manifest()["rows"]:
+        try:
+            rows.append(_report_row(ledger, row))
+        except UserError as error:
+            empty.append(str(error))
+    if not rows:
+        raise UserError("; ".join(empty))
+    screen = console()
+    for text in empty:
+        screen.print(f"left out: {text}")
+    written = write(rows, Path(out) if out else ledger.workdir / "report")
+    if json:
+        print(written.json.read_text())
+    else:
+        print(text_summary(rows))
+    screen.print(f"report: {written.markdown}")
+
+
+def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
+    results, provenance = collect(ledger, row)
+    labels = Counter(label for _, label, _ in row["clips"])
+    subjects = {key.rsplit("/", 1)[0] for key, _, _ in row["clips"]}
+    return Row(
+        name=row["name"],
+        results=results,
+        synthetic=any(synthetic for _, _, synthetic in row["clips"]),
+        protocol=ProtocolInfo(
+            name=row["settings"]["protocol"]["name"],
+            hash=row["samples"],
+            num_clips=len(row["clips"]),
+            num_subjects=len(subjects),
+            class_counts={c: labels[i] for i, c in enumerate(row["classes"])},
+            drop_rules=(row["drops"],),
+        ),
+        settings=row["settings"],
+        provenance=provenance,
+        published=[Published(**p) for p in row["published"]],
+    )
+
+
+def list_command() -> None:
+    """See `mer list --help`."""
+    print("experiments (mer run NAME):")
+    for name, path in sorted(shipped().items()):
+        docstring = path.read_text().partition('"""')[2].partition("\n")[0]
+        print(f"  {name:24} {docstring}")
+    print("corpora (--set data.corpora=NAME):")
+    for name in corpora.names():
+        print(f"  {name}")
+
+
+def print_plans(plans: Sequence[Plan]) -> None:
+    """Prints plans as text, one paragraph each."""
+    for plan in plans:
+        print(f"{plan.row}")
+        print(
+            f"  data      {plan.clips} clips, {_bytes(plan.resident_bytes)} per device"
+        )
+        print(
+            f"  runs      {plan.runs} ({plan.folds} folds x {plan.seeds} seeds), "
+            f"{plan.done} done already"
+        )
+        print(f"  waves     {plan.waves} of {plan.width}, {plan.padding} padding lanes")
+        for stage in plan.stages:
+            print(
+                f"  program   {stage.name}: {stage.steps} steps left, "
+                f"{stage.step_flops / 1e6:.4g} MFLOP a step, "
+                f"{_bytes(stage.step_bytes)} while it runs, "
+                f"compiled in {stage.compile_seconds:.1f} s"
+            )
+        print(f"  state     {_bytes(plan.state_bytes)} per run")
+        print(f"  disk      {_bytes(plan.kept_bytes)} of parameters kept")
+        print(f"  work      {plan.flops / 1e12:.4g} TFLOP left")
+        print(
+            f"  time      at least {duration(plan.floor_seconds)}: the matrix products "
+            f"alone at {plan.device_flops / 1e9:.0f} GFLOP/s, measured now"
+        )
+        left = plan.runs - plan.done
+        if plan.seconds_per_run is not None:
+            total = duration(left * plan.seconds_per_run)
+            print(
+                f"            {total} at the {plan.seconds_per_run:.1f} s per run that "
+                "runs of this workdir took"
+            )
+
+
+def _bytes(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000 or unit == "GB":
+            break
+        number /= 1000
+    return f"{number:.3g} {unit}"

@@ -1,0 +1,165 @@
+"""What an experiment would take: runs, waves, programs, bytes, FLOPs, time."""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mer_jax.ensemble import flops
+from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.sweep import Row, chosen, kept, waves
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StagePlan:
+    """One compiled program, the training step of a stage.
+
+    Attributes:
+      name: of the stage.
+      steps: int, of all runs left to do.
+      step_flops: of one run's step; matrix products and convolutions.
+      step_bytes: of one wave's step while it runs: arguments, results, scratch.
+      compile_seconds: measured.
+    """
+
+    name: str
+    steps: int
+    step_flops: int
+    step_bytes: int
+    compile_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a row would take from here.
+
+    Attributes:
+      row: name.
+      clips, folds, seeds: how many.
+      runs, done: in all, and those in the ledger.
+      waves, width: groups left to train, and the runs in each.
+      padding: lanes of the waves whose results are thrown away.
+      resident_bytes: the clips, on every device.
+      state_bytes: of one run: parameters, optimiser, batch statistics.
+      kept_bytes: parameters on disk at the end.
+      stages: one program each.
+      seconds_per_run: measured by finished runs of this workdir, else None.
+      floor_seconds: all FLOPs left at this device's matrix speed.
+      device_flops: that speed, FLOP/s, measured.
+    """
+
+    row: str
+    clips: int
+    folds: int
+    seeds: int
+    runs: int
+    done: int
+    waves: int
+    width: int
+    padding: int
+    resident_bytes: int
+    state_bytes: int
+    kept_bytes: int
+    stages: tuple[StagePlan, ...]
+    seconds_per_run: float | None
+    floor_seconds: float
+    device_flops: float
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations left."""
+        return sum(stage.steps * stage.step_flops for stage in self.stages)
+
+
+def plan(
+    row: Row,
+    ledger: Ledger,
+    *,
+    layout: Layout,
+    folds: Sequence[str] | None = None,
+    keep_params: str = "auto",
+) -> Plan:
+    """Compiles a row's programs and counts. Trains nothing, writes nothing."""
+    runs = chosen(row, folds)
+    program = Program(row.system, row.corpus, row.folds, layout)
+    left = waves(row, runs, ledger, program.width)
+    todo = [run for wave in left for run in wave.runs[: wave.real]]
+    stages = []
+    for name, stage in program.stages.items():
+        steps = sum(-(-len(r.fold.train) // stage.source.batch) for r in todo)
+        stages.append(_stage_plan(program, name, steps * stage.num_epochs))
+    state = program.abstract_state(row.system.stages[-1].name)
+    nets = _bytes((state.params, state.model_state)) // program.width
+    speed = _matrix_speed()
+    work = sum(stage.steps * stage.step_flops for stage in stages)
+    return Plan(
+        row=row.experiment.name,
+        clips=len(row.corpus.keys),
+        folds=len(row.folds),
+        seeds=len(row.experiment.seeds),
+        runs=len(runs),
+        done=len(runs) - len(todo),
+        waves=len(left),
+        width=program.width,
+        padding=sum(len(wave.runs) - wave.real for wave in left),
+        resident_bytes=_bytes(program.clips),
+        state_bytes=_bytes(state) // program.width,
+        kept_bytes=nets * len(kept(row, program, keep_params)),
+        stages=tuple(stages),
+        seconds_per_run=_measured(runs, ledger),
+        floor_seconds=work / (speed * program.mesh.size),
+        device_flops=speed,
+    )
+
+
+def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
+    state = program.abstract_state(name)
+    rows = (program.width, program.stages[name].source.batch)
+    index = jax.ShapeDtypeStruct(rows, np.int32)
+    step = program.step(name, False)
+    total = flops.count(step, state, index, program.clips)
+    start = time.monotonic()
+    memory = step.lower(state, index, program.clips).compile().memory_analysis()
+    # The clips and a state that is donated are counted once, as arguments.
+    size = (
+        memory.argument_size_in_bytes
+        + memory.output_size_in_bytes
+        - memory.alias_size_in_bytes
+        + memory.temp_size_in_bytes
+    )
+    # The body of a sharded program is one device's; its lanes are counted in it.
+    return StagePlan(
+        name=name,
+        steps=steps,
+        step_flops=total // program.layout.lanes,
+        step_bytes=size,
+        compile_seconds=time.monotonic() - start,
+    )
+
+
+def _bytes(tree: Any) -> int:
+    return sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(tree))
+
+
+def _measured(runs, ledger: Ledger) -> float | None:
+    done = [run for run in runs if ledger.done(run.id)]
+    seconds = [ledger.read(run.id)["provenance"]["seconds"] for run in done[:20]]
+    return float(np.mean(seconds)) if seconds else None
+
+
+def _matrix_speed(size: int = 1024) -> float:
+    """Returns FLOP/s of float32 matrix products on the first device, best of 5."""
+    a = jnp.ones((size, size), jnp.float32)
+    multiply = jax.jit(lambda a: a @ a)
+    multiply(a).block_until_ready()
+    seconds = []
+    for _ in range(5):
+        start = time.monotonic()
+        multiply(a).block_until_ready()
+        seconds.append(time.monotonic() - start)
+    return 2 * size**3 / min(seconds)
