@@ -1,5 +1,6 @@
 """Honest, fold-parallel micro-expression recognition experiments."""
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -112,6 +113,8 @@ def _is_for_users(error: Exception) -> bool:
     """Returns whether the error's text, without a traceback, is what a user needs."""
     if isinstance(error, UserError):
         return True
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True  # "No space left on device", with the file
     record = sys.modules.get("datasets_tfds.record")  # only if a builder was used
     return record is not None and isinstance(error, record.ReleaseError)
 

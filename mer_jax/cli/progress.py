@@ -21,7 +21,7 @@ class TrainingProgress:
     """
 
     def __init__(self, console: Console, *, steps: int, runs: int):
-        """Starts the clock.
+        """Starts with nothing taken.
 
         Args:
           console: where to show it.
@@ -33,7 +33,8 @@ class TrainingProgress:
         self._steps_per_run = steps / max(runs, 1)
         self._taken = self._landed = 0
         self._wave: Wave | None = None
-        self._start = self._printed = time.monotonic()
+        self._start: float | None = None
+        self._printed = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -60,9 +61,12 @@ class TrainingProgress:
 
     def stepped(self) -> None:
         """Takes note of one step of the wave."""
-        self._taken += self._lanes
-        self._steps_left -= self._lanes
         now = time.monotonic()
+        self._steps_left -= self._lanes
+        if self._start is None:  # the first step compiled: the clock starts after it
+            self._start = now
+            return
+        self._taken += self._lanes
         if self._live:
             done, total = self._taken, self._taken + self._steps_left
             status = self._status(now)
@@ -87,7 +91,7 @@ class TrainingProgress:
         return f"training {self._wave.runs[0]}{more}"
 
     def _status(self, now: float) -> str:
-        speed = self._taken / max(now - self._start, 1e-9)
+        speed = self._taken / max(now - (self._start or now), 1e-9)
         left = duration(self._steps_left / speed) if speed else "?"
         total = self._landed + self._runs_left
         return (
@@ -106,16 +110,18 @@ def duration(seconds: float) -> str:
 
 
 class Preparing:
-    """Progress of data preparation: silent for two seconds, then told."""
+    """Progress of data preparation: what begins, then a line every two seconds."""
 
     def __init__(self, console: Console):
         self._console = console
-        self._start = self._printed = time.monotonic()
+        self._printed = time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Told by the data layer after every clip."""
+        """Told by the data layer before the first clip and after every one."""
         now = time.monotonic()
-        if now - self._start > 2 and now - self._printed > 2:
+        if done == 0:
+            self._console.print(what)
+        elif now - self._printed > 2:
             self._printed = now
             self._console.print(f"{what}: {done} of {total}")
 

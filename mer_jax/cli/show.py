@@ -76,10 +76,17 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
             class_counts={c: labels[i] for i, c in enumerate(row["classes"])},
             drop_rules=(row["drops"],),
         ),
-        settings=row["settings"],
+        settings=_named(row["settings"]),
         provenance=provenance,
         published=[Published(**p) for p in row["published"]],
     )
+
+
+def _named(settings: Any) -> Any:
+    """Returns settings with the class of each config under a name of its own."""
+    if not isinstance(settings, dict):
+        return settings
+    return {key or "class": _named(value) for key, value in settings.items()}
 
 
 def list_command() -> None:

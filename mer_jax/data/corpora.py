@@ -4,10 +4,12 @@
 engine and the systems work where they are not installed.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +75,7 @@ def load(
 
 
 def _load_one(name, data: Data, features: Features, cache: Path, progress) -> Corpus:
-    builder = prepare(name, data.release, cache=cache)
+    builder = prepare(name, data.release, cache=cache, progress=progress)
     records = _read(builder, progress)
     classes = tuple(builder.info.features["label"].names)
     keys = [r["key"] for r in records]
@@ -91,7 +93,7 @@ def _load_one(name, data: Data, features: Features, cache: Path, progress) -> Co
     )
 
 
-def prepare(name: str, release: str | None, *, cache: Path) -> Any:
+def prepare(name: str, release: str | None, *, cache: Path, progress: Progress) -> Any:
     """Returns the TFDS builder of a corpus, its records written if need be."""
     corpus, _, config = name.partition("/")
     module = f"datasets_tfds.{corpus}.{corpus}_dataset_builder"
@@ -121,9 +123,12 @@ def prepare(name: str, release: str | None, *, cache: Path) -> Any:
         config=config or None, data_dir=directory, file_format="array_record"
     )
     if not builder.is_prepared():
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(**manual)
-        )
+        progress(f"preparing {name}, once", 0, 1)
+        if not sys.stderr.isatty():
+            tfds.disable_progress_bar()
+        config = tfds.download.DownloadConfig(**manual)
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            builder.download_and_prepare(download_config=config)
     return builder
 
 

@@ -108,6 +108,7 @@ def text_summary(rows: Sequence[Row]) -> str:
 
 def _lines(row: Row) -> list[str]:
     everything = row.cuts[ALL]
+    width = max(len(name) for name in (*row.cuts, *(r.name for r in everything.ladder)))
     intervals = everything.intervals
     lines = [row.name]
     lines += [f"  {row.stamp}"] if row.stamp else []
@@ -117,18 +118,18 @@ def _lines(row: Row) -> list[str]:
         f"  {row.selection} ({row.results.epochs[-1]}); "
         f"{over_seeds(row)}{100 * intervals.level:g} % intervals over subjects",
         "",
-        _columns("", [*SCORES.values(), "random UF1"]),
+        _columns("", [*SCORES.values(), "random UF1"], width),
     ]
     for name, cut in row.cuts.items():
         cells = [scored(cut, score) for score in SCORES]
-        lines.append(_columns(name, [*cells, number(cut.random.uf1)]))
+        lines.append(_columns(name, [*cells, number(cut.random.uf1)], width))
     lines += [f"  published: {_published(p)}" for p in row.published]
     lines += ["", f"  {NOT_RESULTS} (not results):"]
     if len(row.results.epochs) == 1:
         return [*lines, "  the same: one epoch was stored"]
     for rung in everything.ladder[1:]:
         cells = [number(getattr(rung.scores, score)) for score in SCORES]
-        lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)]))
+        lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)], width))
     return lines
 
 
@@ -137,5 +138,5 @@ def _published(published: Published) -> str:
     return f"{published.source}: {', '.join(numbers)}; {selected(published)}"
 
 
-def _columns(name: str, cells: Sequence[str]) -> str:
-    return (f"  {name:<13} " + "".join(f"{cell:<22}" for cell in cells)).rstrip()
+def _columns(name: str, cells: Sequence[str], width: int) -> str:
+    return (f"  {name:<{width}}  " + "".join(f"{cell:<22}" for cell in cells)).rstrip()

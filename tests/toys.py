@@ -1,0 +1,347 @@
+"""Systems and corpora made for tests: small, and odd where the published ones are not.
+
+`Relay` hands nets from stage to stage; `Duel` sets two updates against each other.
+Both learn something from the clips of `corpus`, so a test can ask that they do.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mer_jax.data.corpus import Corpus
+from mer_jax.losses import classification
+from mer_jax.train.stage import (
+    Aux,
+    Source,
+    Stage,
+    System,
+    Transfer,
+    Update,
+    gradients_of,
+)
+
+CLASSES = ("negative", "positive", "surprise")
+
+# Of several corpora, unsorted, and with names that only the corpus tells apart. The
+# sizes are sixteenths of a batch: folds of 2 steps an epoch, and of 3.
+SUBJECTS = {
+    "smic/s06": 10,
+    "casme2/sub06": 16,
+    "samm/006": 12,
+    "casme2/sub01": 6,
+    "samm/s06": 4,
+}
+
+
+def corpus(
+    features: Mapping[str, jax.ShapeDtypeStruct],
+    *,
+    batch: int = 8,
+    subjects: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> Corpus:
+    """Returns random clips in which the classes differ.
+
+    Args:
+      features: `System.features`.
+      batch: of the system; clips per subject follow from it.
+      subjects: "corpus/subject" -> sixteenths of a batch.
+      seed: of the draw.
+    """
+    shares = SUBJECTS if subjects is None else subjects
+    keys = sorted(
+        f"{subject}/EP{i:02}"
+        for subject, share in shares.items()
+        for i in range(max(share * batch // 16, 1))
+    )
+    generator = np.random.default_rng(seed)
+    labels = generator.permutation(np.arange(len(keys)) % len(CLASSES))
+    return Corpus(
+        name="made",
+        keys=tuple(keys),
+        labels=labels.astype(np.int32),
+        classes=CLASSES,
+        features={
+            name: _draw(spec, labels, generator) for name, spec in features.items()
+        },
+        synthetic=np.ones(len(keys), bool),
+    )
+
+
+def _draw(spec, labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    pattern = generator.normal(size=(len(CLASSES), *spec.shape))
+    noise = generator.normal(size=(len(labels), *spec.shape))
+    values = pattern[labels] + 0.5 * noise
+    if np.issubdtype(spec.dtype, np.integer):
+        values = (128 + 40 * values).clip(0, 255)
+    return values.astype(spec.dtype)
+
+
+def garbage(corpus: Corpus, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns the features with NaN, or the greatest integer, in some clips."""
+    features = {}
+    for name, array in corpus.features.items():
+        floating = np.issubdtype(array.dtype, np.floating)
+        features[name] = array.copy()
+        features[name][rows] = np.nan if floating else np.iinfo(array.dtype).max
+    return features
+
+
+class Encoder(nn.Module):
+    """[B, H, W, C] pixels to [B, D] with a convolution and a masked batch norm."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, images, mask, *, train: bool):
+        # Explicit float constants take the parameters' precision.
+        x = nn.Conv(self.width, (3, 3), use_bias=False, name="conv")(images)
+        norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm")
+        x = norm(x, mask=mask[:, None, None, None])
+        return nn.relu(x).mean((1, 2))
+
+
+class Head(nn.Module):
+    """[B, D] to [B, K] logits, after dropout."""
+
+    num_classes: int
+    dropout: float
+
+    @nn.compact
+    def __call__(self, x, *, train: bool):
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
+        return nn.Dense(self.num_classes, name="dense")(x)
+
+
+def _images(batch, like):
+    return batch["frames"].astype(like.dtype) / 64 - 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Relay:
+    """Three stages: a decoder trains the encoder, a head is trained on it, then all.
+
+    The encoder arrives in the last stage under another name, the head with a bias
+    of its own. In the middle stage the encoder is frozen and its features are
+    taken once per step, of clips randomly flipped and shifted.
+    """
+
+    size: int = 6
+    width: int = 4
+    batch: int = 8
+    epochs: int = 2
+    dropout: float = 0.25
+    learning_rate: float = 0.02
+
+    def tiny(self) -> "Relay":
+        return self
+
+    def build(self, num_classes: int) -> System:
+        encoder = Encoder(self.width)
+        decoder = nn.Dense(2)
+        head = Head(num_classes, self.dropout)
+        adam = optax.adam(self.learning_rate)
+
+        def encode(params, model_state, name, batch, train):
+            kernel = params[name]["conv"]["kernel"]
+            variables = {"params": params[name], "batch_stats": model_state[name]}
+            images = batch.get("augmented", _images(batch, kernel))
+            if not train:
+                return encoder.apply(variables, images, batch["mask"], train=False), {}
+            code, new = encoder.apply(
+                variables, images, batch["mask"], train=True, mutable=["batch_stats"]
+            )
+            return code, {name: new["batch_stats"]}
+
+        def classify(params, code, batch, key):
+            logits = head.apply(
+                {"params": params["head"]}, code, train=True, rngs={"dropout": key}
+            )
+            labels, mask = batch["label"], batch["mask"]
+            hits = classification.accuracy(logits, labels, where=mask)
+            loss = classification.cross_entropy(logits, labels, where=mask)
+            return loss, {"accuracy": hits}
+
+        def reconstruct(params, model_state, batch, key):
+            code, new = encode(params, model_state, "encoder", batch, True)
+            colour = _images(batch, code).mean((1, 2))
+            error = jnp.square(decoder.apply({"params": params["decoder"]}, code) - colour)
+            loss = classification.masked_mean(error.mean(-1), batch["mask"])
+            return loss, Aux({}, {**model_state, **new})
+
+        def probe(params, model_state, batch, key):
+            loss, metrics = classify(params, batch["code"], batch, key)
+            return loss, Aux(metrics, model_state)
+
+        def tune(params, model_state, batch, key):
+            code, new = encode(params, model_state, "motion", batch, True)
+            loss, metrics = classify(params, code, batch, key)
+            return loss, Aux(metrics, {**model_state, **new})
+
+        def augment(params, model_state, batch, key):
+            flip, shift = jax.random.split(key)
+            images = _images(batch, params["encoder"]["conv"]["kernel"])
+            flipped = jax.random.bernoulli(flip, 0.5, (len(images), 1, 1, 1))
+            images = jnp.where(flipped, images[:, :, ::-1], images)
+            noise = jax.random.normal(shift, (len(images), 1, 1, 1), images.dtype)
+            batch = {**batch, "augmented": images + 0.1 * noise}
+            code, _ = encode(params, model_state, "encoder", batch, False)
+            return {**batch, "code": code}
+
+        def init_encoder(name):
+            def init(key, batch):
+                images = batch["frames"].astype(jnp.float32)
+                variables = encoder.init(key, images, batch["mask"], train=False)
+                code = jnp.zeros((len(images), self.width))
+                rest = (
+                    {"decoder": decoder.init(key, code)["params"]}
+                    if name == "pretrain"
+                    else {"head": head.init(key, code, train=False)["params"]}
+                )
+                net = "motion" if name == "tune" else "encoder"
+                return (
+                    {net: variables["params"], **rest},
+                    {net: variables["batch_stats"]},
+                )
+
+            return init
+
+        def stage(name, loss, order, **more):
+            update = Update(
+                name=name,
+                gradients=gradients_of(loss),
+                tx=adam,
+                trains="head/.*" if name == "probe" else ".*",
+            )
+            source = Source(batch=self.batch, order=order)
+            return Stage(
+                name=name,
+                source=source,
+                num_epochs=self.epochs,
+                init=init_encoder(name),
+                updates=(update,),
+                **more,
+            )
+
+        def predict(params, model_state, batch):
+            code, _ = encode(params, model_state, "motion", batch, False)
+            return head.apply({"params": params["head"]}, code, train=False)
+
+        started = Transfer(stage="pretrain", nets={"encoder": "encoder"})
+        resumed = (
+            Transfer(stage="pretrain", nets={"motion": "encoder"}),
+            Transfer(stage="probe", nets={"head": "head"}, keep_init=".*/bias"),
+        )
+        return System(
+            name="relay",
+            features={
+                "frames": jax.ShapeDtypeStruct((self.size, self.size, 2), np.uint8)
+            },
+            stages=(
+                stage("pretrain", reconstruct, "subject"),
+                stage("probe", probe, "shuffled", prepare=augment, init_from=(started,)),
+                stage("tune", tune, "label", init_from=resumed),
+            ),
+            predict=predict,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Duel:
+    """A critic that steps twice and an encoder that steps once, each on its leaves.
+
+    The critic tells apex from onset codes, against a running average of its output
+    in the model state; the encoder classifies and, more and more, fools the critic.
+    """
+
+    width: int = 5
+    batch: int = 8
+    epochs: int = 2
+    repeat: int = 2
+    learning_rate: float = 0.02
+
+    def tiny(self) -> "Duel":
+        return self
+
+    def build(self, num_classes: int) -> System:
+        dense, critic, head = nn.Dense(self.width), nn.Dense(1), nn.Dense(num_classes)
+
+        def codes(params, batch):
+            code = lambda x: jnp.tanh(dense.apply({"params": params["encoder"]}, x))
+            return code(batch["onset"]), code(batch["apex"])
+
+        def judge(params, model_state, batch):
+            """Returns how well the critic tells the two apart, and its mean output."""
+            onset, apex = (
+                critic.apply({"params": params["critic"]}, c)[:, 0]
+                for c in codes(params, batch)
+            )
+            centre = jax.lax.stop_gradient(model_state["critic"]["average"])
+            gap = jax.nn.softplus(centre - apex) + jax.nn.softplus(onset - centre)
+            mean = classification.masked_mean((onset + apex) / 2, batch["mask"])
+            return classification.masked_mean(gap, batch["mask"]), mean
+
+        def accuse(params, model_state, batch, key):
+            loss, mean = judge(params, model_state, batch)
+            average = model_state["critic"]["average"]
+            new = {"average": 0.9 * average + 0.1 * jax.lax.stop_gradient(mean)}
+            return loss, Aux({"mean": mean}, {**model_state, "critic": new})
+
+        def classify(params, model_state, batch, key):
+            onset, apex = codes(params, batch)
+            # Dropout by hand: the key of the update, used without a module.
+            keep = jax.random.bernoulli(key, 0.8, apex.shape)
+            moved = jnp.where(keep, apex - onset, 0)
+            logits = head.apply({"params": params["head"]}, moved)
+            labels, mask = batch["label"], batch["mask"]
+            fooled, _ = judge(params, model_state, batch)
+            cross = classification.cross_entropy(logits, labels, where=mask)
+            strength = 0.1 * batch["progress"].astype(cross.dtype)
+            return cross - strength * fooled, Aux({"cross": cross}, model_state)
+
+        def init(key, batch):
+            code = jnp.zeros((len(batch["apex"]), self.width))
+            params = {
+                "encoder": dense.init(key, batch["apex"].astype(jnp.float32))["params"],
+                "critic": critic.init(key, code)["params"],
+                "head": head.init(key, code)["params"],
+            }
+            return params, {"critic": {"average": jnp.zeros(())}}
+
+        def predict(params, model_state, batch):
+            onset, apex = codes(params, batch)
+            return head.apply({"params": params["head"]}, apex - onset)
+
+        stage = Stage(
+            name="duel",
+            source=Source(batch=self.batch),
+            num_epochs=self.epochs,
+            init=init,
+            updates=(
+                Update(
+                    name="critic",
+                    gradients=gradients_of(accuse),
+                    tx=optax.sgd(self.learning_rate, momentum=0.9),
+                    trains="critic/.*",
+                    repeat=self.repeat,
+                ),
+                Update(
+                    name="encoder",
+                    gradients=gradients_of(classify),
+                    tx=optax.adamw(self.learning_rate),
+                    trains="(encoder|head)/.*",
+                ),
+            ),
+        )
+        clip = jax.ShapeDtypeStruct((12,), np.float32)
+        return System(
+            name="duel",
+            features={"onset": clip, "apex": clip},
+            stages=(stage,),
+            predict=predict,
+        )
