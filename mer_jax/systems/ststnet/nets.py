@@ -103,7 +103,12 @@ class Stem(nn.Module):
         else:
             mean_now, var_now = mean.value, var.value
         slope = scale * jax.lax.rsqrt(var_now + EPSILON)
-        return (pooled - mean_now) * slope + shift
+        return (pooled - _image(mean_now)) * _image(slope) + _image(shift)
+
+
+def _image(per_filter: jax.Array) -> jax.Array:
+    """Returns [F] as the image [1, 1, 1, F]; ranks are never promoted silently."""
+    return per_filter[None, None, None]
 
 
 def _conv_pool(images, mask, kernel, bias, sign):
@@ -113,13 +118,14 @@ def _conv_pool(images, mask, kernel, bias, sign):
     digits where the mean is large beside the spread; a sum of squares would.
     """
     windows = patches(images.astype(kernel.dtype), KERNEL, PADDING)
-    active = nn.relu(windows @ kernel.reshape(-1, kernel.shape[-1]) + bias)
+    active = nn.relu(windows @ kernel.reshape(-1, kernel.shape[-1]) + _image(bias))
     valid = mask[:, None, None, None]
     size = active.shape[1] * active.shape[2]
     count = mask.sum() * size
     safe = jnp.maximum(count, 1)  # a chunk of padding alone
     mean = jnp.where(valid, active, 0).sum((0, 1, 2)) / safe
-    scatter = jnp.square(jnp.where(valid, active - mean, 0)).sum((0, 1, 2))
+    scatter = jnp.square(jnp.where(valid, active - _image(mean), 0)).sum((0, 1, 2))
+    sign = _image(sign)
     return _max_pool(active * sign) * sign, count, mean, scatter
 
 
@@ -159,5 +165,5 @@ def _merge_moments(count, mean, scatter):
     size = count.sum()
     share = (count / size)[:, None]
     merged = (share * mean).sum(0)
-    between = (share * jnp.square(mean - merged)).sum(0)
+    between = (share * jnp.square(mean - merged[None])).sum(0)
     return merged, scatter.sum(0) / size + between, size
