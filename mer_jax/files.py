@@ -39,11 +39,22 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
             partial.unlink()
 
 
-def cannot_write(path: Path, error: OSError, size: int | None = None) -> UserError:
+def disk_is_full(error: Exception) -> bool:
+    """Returns whether a write failed for want of room.
+
+    Libraries that write through C++ raise other types than `OSError`, without a
+    number; the system's words are in their text.
+    """
+    number = getattr(error, "errno", None)
+    return number in _FULL or os.strerror(errno.ENOSPC) in str(error)
+
+
+def cannot_write(path: Path, error: Exception, size: int | None = None) -> UserError:
     """Returns the error a user reads when the disk refuses `path`."""
-    what = "no room for" if error.errno in _FULL else "cannot write"
+    what = "no room for" if disk_is_full(error) else "cannot write"
+    reason = getattr(error, "strerror", None) or os.strerror(errno.ENOSPC)
     needed = "" if size is None else f", {size} bytes needed"
     return UserError(
-        f"{what} {path} ({error.strerror or error}){needed}. "
-        "Mend that, or choose another folder, then run the same command again"
+        f"{what} {path} ({reason}){needed}. Mend that, or choose another folder, "
+        "then run the same command again"
     )

@@ -1,10 +1,15 @@
-"""Settings of every test: four host devices, strict shapes."""
+"""Settings of every test: four host devices, strict shapes, repeatable examples."""
 
 import absl.flags
+import hypothesis
 import jax
 
 jax.config.update("jax_num_cpu_devices", 4)  # before any JAX computation
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Derandomised: a failure on one machine is a failure on all of them.
+hypothesis.settings.register_profile("mer", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("mer")
 
 
 def pytest_configure(config):

@@ -25,6 +25,8 @@ from mer_jax.train.stage import (
     gradients_of,
 )
 
+UNIFORM = nn.initializers.uniform(0.6)  # compiles in no time
+
 CLASSES = ("negative", "positive", "surprise")
 
 # Of several corpora, unsorted, and with names that only the corpus tells apart. The
@@ -99,8 +101,10 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, images, mask, *, train: bool):
-        # Explicit float constants take the parameters' precision.
-        x = nn.Conv(self.width, (3, 3), use_bias=False, name="conv")(images)
+        conv = nn.Conv(
+            self.width, (3, 3), use_bias=False, kernel_init=UNIFORM, name="conv"
+        )
+        x = conv(images)
         norm = nn.BatchNorm(use_running_average=not train, momentum=0.9, name="norm")
         x = norm(x, mask=mask[:, None, None, None])
         return nn.relu(x).mean((1, 2))
@@ -115,7 +119,7 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, x, *, train: bool):
         x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return nn.Dense(self.num_classes, name="dense")(x)
+        return nn.Dense(self.num_classes, kernel_init=UNIFORM, name="dense")(x)
 
 
 def _images(batch, like):
@@ -143,7 +147,7 @@ class Relay:
 
     def build(self, num_classes: int) -> System:
         encoder = Encoder(self.width)
-        decoder = nn.Dense(2)
+        decoder = nn.Dense(2, kernel_init=UNIFORM)
         head = Head(num_classes, self.dropout)
         adam = optax.adam(self.learning_rate)
 
@@ -170,7 +174,9 @@ class Relay:
         def reconstruct(params, model_state, batch, key):
             code, new = encode(params, model_state, "encoder", batch, True)
             colour = _images(batch, code).mean((1, 2))
-            error = jnp.square(decoder.apply({"params": params["decoder"]}, code) - colour)
+            error = jnp.square(
+                decoder.apply({"params": params["decoder"]}, code) - colour
+            )
             loss = classification.masked_mean(error.mean(-1), batch["mask"])
             return loss, Aux({}, {**model_state, **new})
 
@@ -184,12 +190,11 @@ class Relay:
             return loss, Aux(metrics, {**model_state, **new})
 
         def augment(params, model_state, batch, key):
-            flip, shift = jax.random.split(key)
             images = _images(batch, params["encoder"]["conv"]["kernel"])
-            flipped = jax.random.bernoulli(flip, 0.5, (len(images), 1, 1, 1))
-            images = jnp.where(flipped, images[:, :, ::-1], images)
-            noise = jax.random.normal(shift, (len(images), 1, 1, 1), images.dtype)
-            batch = {**batch, "augmented": images + 0.1 * noise}
+            shape = (2, len(images), 1, 1, 1)
+            flip, shift = jax.random.uniform(key, shape, images.dtype)
+            images = jnp.where(flip < 0.5, images[:, :, ::-1], images)
+            batch = {**batch, "augmented": images + 0.1 * shift}
             code, _ = encode(params, model_state, "encoder", batch, False)
             return {**batch, "code": code}
 
@@ -244,7 +249,9 @@ class Relay:
             },
             stages=(
                 stage("pretrain", reconstruct, "subject"),
-                stage("probe", probe, "shuffled", prepare=augment, init_from=(started,)),
+                stage(
+                    "probe", probe, "shuffled", prepare=augment, init_from=(started,)
+                ),
                 stage("tune", tune, "label", init_from=resumed),
             ),
             predict=predict,
@@ -269,10 +276,13 @@ class Duel:
         return self
 
     def build(self, num_classes: int) -> System:
-        dense, critic, head = nn.Dense(self.width), nn.Dense(1), nn.Dense(num_classes)
+        dense, critic, head = (
+            nn.Dense(width, kernel_init=UNIFORM)
+            for width in (self.width, 1, num_classes)
+        )
 
         def codes(params, batch):
-            code = lambda x: jnp.tanh(dense.apply({"params": params["encoder"]}, x))
+            code = lambda x: nn.relu(dense.apply({"params": params["encoder"]}, x))
             return code(batch["onset"]), code(batch["apex"])
 
         def judge(params, model_state, batch):
@@ -282,7 +292,7 @@ class Duel:
                 for c in codes(params, batch)
             )
             centre = jax.lax.stop_gradient(model_state["critic"]["average"])
-            gap = jax.nn.softplus(centre - apex) + jax.nn.softplus(onset - centre)
+            gap = jnp.square(apex - centre - 1) + jnp.square(onset - centre + 1)
             mean = classification.masked_mean((onset + apex) / 2, batch["mask"])
             return classification.masked_mean(gap, batch["mask"]), mean
 

@@ -25,8 +25,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "The 442 published images, bytes untouched."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Download the input data that the README of "
-        "https://github.com/christy1206/STSTNet links to, unpack it, and pass the "
-        "folder that holds sub01, s01, 006 ... as manual_dir."
+        "https://github.com/christy1206/STSTNet links to, unpack it, and give the "
+        "folder that holds sub01, s01, 006 ..."
     )
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(

@@ -128,7 +128,7 @@ def _find_root(folder: Path) -> Path:
     if not folder.is_dir():
         raise ReleaseError(
             f"{folder} is not a folder. Expected the unpacked release, {layout}; "
-            "pass its folder as manual_dir"
+            "give its folder"
         )
     roots = [folder] if _holds_subjects(folder) else []
     roots = roots or [child for child in _children(folder) if _holds_subjects(child)]
@@ -137,8 +137,8 @@ def _find_root(folder: Path) -> Path:
     found = ", ".join(map(str, roots)) if roots else "none"
     raise ReleaseError(
         f"{folder} should hold one release (folders sub01.., s01.., 006.. with "
-        f"{layout}), directly or one folder down; found: {found}. Pass the folder "
-        "that holds the subject folders as manual_dir"
+        f"{layout}), directly or one folder down; found: {found}. Give the folder "
+        "that holds the subject folders"
     )
 
 

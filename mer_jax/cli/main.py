@@ -1,6 +1,5 @@
 """Honest, fold-parallel micro-expression recognition experiments."""
 
-import errno
 import os
 import sys
 from typing import Annotated
@@ -9,6 +8,7 @@ import tyro
 
 from mer_jax.cli.options import RunOptions
 from mer_jax.errors import UserError
+from mer_jax.files import disk_is_full
 
 Folder = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="WORKDIR")]]
 
@@ -111,10 +111,8 @@ def main() -> None:
 
 def _is_for_users(error: Exception) -> bool:
     """Returns whether the error's text, without a traceback, is what a user needs."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) or disk_is_full(error):
         return True
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True  # "No space left on device", with the file
     record = sys.modules.get("datasets_tfds.record")  # only if a builder was used
     return record is not None and isinstance(error, record.ReleaseError)
 

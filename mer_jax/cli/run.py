@@ -81,9 +81,9 @@ def run_command(options: RunOptions, *, checkpoint_every: float, json: bool) -> 
     screen = console()
     layout, experiments = layout_of(options), experiments_of(options)
     workdir = workdir_of(options, experiments)
+    rows = _open(experiments, screen)
     screen.print(f"results in {workdir}")
     with sweep.locked(workdir):
-        rows = _open(experiments, screen)
         ledger = sweep.claim(workdir, rows)
         for row in rows:
             try:

@@ -19,8 +19,9 @@ import numpy as np
 
 from mer_jax.data.corpus import Corpus, concatenate
 from mer_jax.errors import UserError
+from mer_jax.files import cannot_write, disk_is_full
 from mer_jax.preprocess.cache import cached, content_hash
-from mer_jax.preprocess.flow import LIMIT, Method, flow_of_clips, flow_recipe
+from mer_jax.preprocess.flow import Method, flow_of_clips, flow_recipe
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 Features = Mapping[str, jax.ShapeDtypeStruct]
@@ -35,13 +36,14 @@ class Data:
         needs no licence and is synthetic.
       release: folder of the corpus on disk, for those that need one.
       flow: optical-flow method, where a corpus stores frames.
-      flow_limit: displacement, in pixels of the frame, drawn as full scale.
+      flow_limit: displacement drawn as full scale, in pixels of the frame; 3 suits
+        faces of 128 pixels.
     """
 
     corpora: tuple[str, ...] = ("synthetic/demo",)
     release: str | None = None
     flow: Method = "dis"
-    flow_limit: float = LIMIT
+    flow_limit: float = 3.0
 
 
 SMOKE = Data(corpora=("synthetic/tiny",))  # a few small clips, for a trial run
@@ -127,8 +129,13 @@ def prepare(name: str, release: str | None, *, cache: Path, progress: Progress) 
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
         config = tfds.download.DownloadConfig(**manual)
-        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
-            builder.download_and_prepare(download_config=config)
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+                builder.download_and_prepare(download_config=config)
+        except (OSError, RuntimeError) as error:  # array_record raises the latter
+            if not disk_is_full(error):
+                raise
+            raise cannot_write(directory, error) from error
     return builder
 
 
@@ -164,8 +171,9 @@ def _listing_hash(root: Path) -> str:
         subfolders.sort()
         for file in sorted(files):
             path = os.path.join(folder, file)
-            stat = os.stat(path)
-            digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
+            with contextlib.suppress(FileNotFoundError):  # gone since it was listed
+                stat = os.lstat(path)
+                digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
 
 

@@ -4,18 +4,26 @@ A checkpoint is one stacked tree [L, ...] of every run in the wave, with the nam
 of the runs beside it. Only the newest is kept: results are the ledger's business.
 """
 
+import contextlib
 import dataclasses
+import errno
 import logging
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 from orbax.checkpoint import v1 as ocp
 
-from mer_jax.files import cannot_write
+from mer_jax.files import cannot_write, disk_is_full
 from mer_jax.typing import PyTree
 
-# Orbax announces every save; the progress line is ours.
-logging.getLogger("absl").setLevel(logging.ERROR)
+# Orbax announces every save, and every error once more than it raises it.
+logging.getLogger("absl").setLevel(logging.CRITICAL)
+
+_OVERHEAD = 10**6  # bytes of a checkpoint beside its arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +56,18 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_):
-        self._checkpointer.close()
+        with self._disk_errors():
+            self._checkpointer.close()  # raises what went wrong behind a save again
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        """Turns a full disk, however orbax and tensorstore spell it, into our error."""
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            if not disk_is_full(error):
+                raise
+            raise cannot_write(self._directory, error) from error
 
     def save(self, place: Place, tree: PyTree, runs: list[str], real: int) -> None:
         """Writes a checkpoint; the one before goes when this one is whole.
@@ -57,15 +76,18 @@ class Checkpoints:
           UserError: if the disk refuses; the checkpoint before stays.
         """
         metadata = {"stage": place.stage, "step": place.step, "runs": runs}
-        try:
+        # Asked first: a write that fails half way makes orbax fill the screen.
+        needed = sum(x.nbytes for x in jax.tree.leaves(tree)) + _OVERHEAD
+        if shutil.disk_usage(self._directory).free < needed:
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise cannot_write(self._directory, full, needed)
+        with self._disk_errors():
             self._checkpointer.save(
                 place.order,
                 tree,
                 force=True,
                 custom_metadata={**metadata, "real": real},
             )
-        except OSError as error:
-            raise cannot_write(self._directory, error) from error
 
     def latest(self) -> tuple[Place, dict[str, Any]] | None:
         """Returns the newest checkpoint's place and metadata, or None."""

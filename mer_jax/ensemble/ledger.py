@@ -88,8 +88,8 @@ class Ledger:
             return json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise UserError(
-                f"{path}: {error}. Expected a folder that `mer run` wrote, see its "
-                "--workdir"
+                f"no readable {MANIFEST} in {self.workdir}: {error}. Expected a folder "
+                "that `mer run` wrote, see its --workdir"
             ) from error
 
     def claim(self, manifest: dict[str, Any]) -> None:
@@ -123,9 +123,12 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_atomic(path, buffer.getbuffer())
 
 
+_IDENTITY = ("settings", "classes", "samples", "content")  # the rest follows
+
+
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
-    rows = [{k: v for k, v in r.items() if k != "seeds"} for r in manifest["rows"]]
-    return {"version": manifest["version"], "rows": {r["name"]: r for r in rows}}
+    rows = {row["name"]: {k: row[k] for k in _IDENTITY} for row in manifest["rows"]}
+    return {"version": manifest["version"], "rows": rows}
 
 
 def _differences(before: Any, now: Any, path: str = "") -> list[str]:

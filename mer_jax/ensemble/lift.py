@@ -87,26 +87,28 @@ def lift(
         )
         return jax.jit(mapped, donate_argnums=donated)
     if spmd == "pmap":
-        # The devices axis is pmap's own; what is left inside is [lanes, ...].
+        # The devices axis is pmap's own; what is left inside is [lanes, ...]. Every
+        # argument travels in a tuple: where there are as many leaves as arguments,
+        # jax.pmap pairs `in_axes` with leaves, wrongly if one is empty (jax 0.10).
         mapped = jax.pmap(
-            fn if lanes == 1 else each,
-            in_axes=axes,
+            lambda *boxes: (fn if lanes == 1 else each)(*(a for (a,) in boxes)),
+            in_axes=tuple((ax,) for ax in axes),
             donate_argnums=donated,
             devices=list(mesh.devices.flat),
         )
-        if lanes == 1:
-            return mapped
         split = lambda x: x.reshape((mesh.size, lanes) + x.shape[1:])
         join = lambda x: x.reshape((mesh.size * lanes,) + x.shape[2:])
 
         def regrouped(*args):
-            args = (
-                a if ax is None else jax.tree.map(split, a)
-                for a, ax in zip(args, axes, strict=True)
-            )
-            return jax.tree.map(join, mapped(*args))
+            if lanes > 1:
+                args = [
+                    a if ax is None else jax.tree.map(split, a)
+                    for a, ax in zip(args, axes, strict=True)
+                ]
+            out = mapped(*((a,) for a in args))
+            return jax.tree.map(join, out) if lanes > 1 else out
 
-        return regrouped
+        return jax.jit(regrouped, donate_argnums=donated)
     raise UserError(f"--spmd must be shard_map or pmap, got {spmd!r}")
 
 

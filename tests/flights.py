@@ -1,0 +1,227 @@
+"""Drives the engine in tests: rows, programs and waves, and what to compare of them.
+
+Programs are cached, as compiling them is what these tests spend their time on.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import functools
+import importlib
+import pkgutil
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import mer_jax.systems
+from mer_jax.data.clips import gather
+from mer_jax.data.corpus import Corpus
+from mer_jax.data.folds import Loso
+from mer_jax.ensemble.experiment import Experiment
+from mer_jax.ensemble.lift import put
+from mer_jax.ensemble.pack import Wave
+from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.runner import Flight, Hooks, WaveRunner
+from mer_jax.ensemble.sweep import Row
+from mer_jax.train.stage import Stage, System, SystemConfig, flatten
+from mer_jax.train.step import RunState
+
+from . import toys
+
+PUBLISHED = [module.name for module in pkgutil.iter_modules(mer_jax.systems.__path__)]
+TOYS = {"relay": toys.Relay, "duel": toys.Duel}
+SYSTEMS = [*PUBLISHED, *TOYS]
+ALONE = Layout(devices=1)
+TRACES: collections.Counter[tuple[str, str]] = collections.Counter()  # (system, stage)
+COLLECTIVES = re.compile(
+    r"\b(all-gather|all-reduce|all-to-all|collective-permute|collective-broadcast"
+    r"|reduce-scatter)"
+)
+
+
+def config(name: str) -> SystemConfig:
+    """The smallest configuration of a system, published or toy."""
+    if name in TOYS:
+        return TOYS[name]().tiny()
+    return importlib.import_module(f"mer_jax.systems.{name}").CONFIG().tiny()
+
+
+@functools.cache
+def row(name: str, *, x64: bool = False) -> Row:
+    """A system on made clips, in float64 where `x64`, and then 21 steps a stage."""
+    made = config(name)
+    system = counted(made.build(len(toys.CLASSES)))
+    corpus = toys.corpus(system.features, batch=system.stages[-1].source.batch)
+    if x64:
+        system, corpus = system_in_float64(system), corpus_in_float64(corpus)
+    return row_of(made, system, corpus)
+
+
+def row_of(made: SystemConfig, system: System, corpus: Corpus) -> Row:
+    """A row of a system built already."""
+    protocol = Loso(name="toy")
+    experiment = Experiment(name="toy", system=made, protocol=protocol)
+    return Row(
+        experiment=experiment,
+        system=system,
+        corpus=corpus,
+        folds=protocol.folds(corpus),
+    )
+
+
+def counted(system: System) -> System:
+    """`system` with every trace of a stage's step counted in `TRACES`."""
+
+    def count(stage: Stage) -> Stage:
+        def prepare(*args):
+            TRACES[system.name, stage.name] += 1
+            return stage.prepare(*args)
+
+        return dataclasses.replace(stage, prepare=prepare)
+
+    return dataclasses.replace(system, stages=tuple(map(count, system.stages)))
+
+
+def system_in_float64(system: System, num_epochs: int = 7) -> System:
+    """`system` with float64 nets; linen makes float32 ones whatever JAX is told."""
+
+    def cast(stage: Stage) -> Stage:
+        init = lambda key, batch: in_float64(stage.init(key, batch))
+        return dataclasses.replace(stage, init=init, num_epochs=num_epochs)
+
+    return dataclasses.replace(system, stages=tuple(map(cast, system.stages)))
+
+
+def corpus_in_float64(corpus: Corpus) -> Corpus:
+    """`corpus` with its float features in float64."""
+    return dataclasses.replace(corpus, features=in_float64(corpus.features))
+
+
+def in_float64(tree: Any) -> Any:
+    """The tree with its floating leaves in float64; needs `jax.enable_x64`."""
+    floating = lambda x: jnp.issubdtype(x.dtype, jnp.floating)
+    return jax.tree.map(lambda x: x.astype("float64") if floating(x) else x, tree)
+
+
+@functools.cache
+def program(name: str, layout: Layout = ALONE, *, x64: bool = False) -> Program:
+    """The compiled functions of a row; with `x64` use them in `jax.enable_x64`."""
+    return program_of(row(name, x64=x64), layout)
+
+
+def program_of(of: Row, layout: Layout = ALONE) -> Program:
+    """The program of a row."""
+    return Program(of.system, of.corpus, of.folds, layout)
+
+
+def wave(of: Row, folds: Sequence[str], real: int | None = None) -> Wave:
+    """The wave of the first seed's runs in these folds, in this order."""
+    runs = {run.fold.name: run for run in reversed(of.runs)}
+    return Wave(tuple(runs[f] for f in folds), len(folds) if real is None else real)
+
+
+def folds_of(of: Row, steps: int | None = None) -> list[str]:
+    """Names of the folds, all of them or those with so many steps an epoch."""
+    return [r.fold.name for r in of.runs if steps is None or of.steps(r) == steps]
+
+
+def runner(
+    of: Row, with_program: Program, folds: Sequence[str], directory: Path
+) -> WaveRunner:
+    """A runner of the wave of these folds."""
+    return WaveRunner(with_program, of.corpus, wave(of, folds), directory)
+
+
+def land(
+    of: Row,
+    with_program: Program,
+    folds: Sequence[str],
+    directory: Path | None = None,
+    hooks: Hooks | None = None,
+) -> dict[str, np.ndarray]:
+    """Trains a wave to its end and returns everything it has, by name."""
+    with contextlib.ExitStack() as stack:
+        if directory is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        flight = runner(of, with_program, folds, directory).run(hooks or Hooks())
+    return snapshot(flight)
+
+
+def snapshot(flight: Flight) -> dict[str, np.ndarray]:
+    """Everything a flight has, by name, [L, ...] on the host; not the seconds."""
+    tree = flight.tree()
+    del tree["seconds"]
+    return host(tree)
+
+
+def host(tree: Any) -> dict[str, np.ndarray]:
+    """The leaves of a tree by their path, on the host."""
+    keyed = lambda x: (
+        isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.prng_key)
+    )
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(
+            jax.random.key_data(x) if keyed(x) else x
+        )
+        for path, x in leaves
+    }
+
+
+def lane(stacked: dict[str, np.ndarray], number: int) -> dict[str, np.ndarray]:
+    """One run of a snapshot."""
+    return {name: array[number] for name, array in stacked.items()}
+
+
+def differing(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> list[str]:
+    """Names of the arrays that are not the same bit for bit."""
+    assert a.keys() == b.keys(), a.keys() ^ b.keys()
+    same = lambda x, y: x.dtype == y.dtype and x.tobytes() == y.tobytes()
+    return [
+        f"{name}: up to {np.nanmax(np.abs(a[name] - b[name].astype(a[name].dtype)))}"
+        for name in a
+        if not same(a[name], b[name])
+    ]
+
+
+def assert_close(a: dict[str, np.ndarray], b: dict[str, np.ndarray], tolerance) -> None:
+    """Checks names and values, relative to the greatest of an array where above 1."""
+    assert a.keys() == b.keys(), a.keys() ^ b.keys()
+    for name in a:
+        scale = max(1.0, np.nanmax(np.abs(a[name]), initial=0.0))
+        np.testing.assert_allclose(
+            a[name], b[name], rtol=0, atol=tolerance * scale, err_msg=name
+        )
+
+
+def enter(of: WaveRunner, stage: str, finished=None) -> RunState:
+    """The state [L, ...] of a wave's runs before the first step of a stage."""
+    flight = of._start()
+    flight.finished = finished or {}
+    of._enter(of.program.stages[stage], flight, 0)
+    return flight.state
+
+
+def advance(of: WaveRunner, stage: str, state: RunState, index, clips=None):
+    """One step of a wave at `index` [L, B]; the state given is used up."""
+    with_program = of.program
+    step = with_program.step(stage, False)
+    clips = with_program.clips if clips is None else clips
+    return step(state, put(with_program.mesh, np.asarray(index)), clips)
+
+
+def batch_of(corpus: Corpus, index: np.ndarray) -> dict[str, jax.Array]:
+    """The batch a step of one run sees."""
+    clips = {**corpus.features, "label": corpus.labels}
+    return dict(gather(jax.tree.map(jnp.asarray, clips), jnp.asarray(index)))
+
+
+def leaves_of(tree: Any) -> dict[str, np.ndarray]:
+    """Parameters by "net/module/leaf", on the host."""
+    return {name: np.asarray(leaf) for name, leaf in flatten(tree).items()}

@@ -1,0 +1,105 @@
+"""The numbers of one training step of every system, and the tool that records them.
+
+python -m tests.systems.golden_step        # from the root; rewrites the file
+"""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from mer_jax import rng
+from mer_jax.train.stage import Stage, Update
+from mer_jax.train.step import RunState, init_run, train_step
+from tests import flights
+
+FILE = pathlib.Path(__file__).with_name("golden_step.json")
+WHAT_TO_DO = (
+    "Loss, gradient norm and update norm of the first step of every stage. If a test "
+    "says one has changed: find the commit that changed it. If it meant to change "
+    "numerics, results recorded before it no longer compare with those after: say so "
+    "in CHANGELOG.md, check the parity tests of the system, then run `python -m "
+    "tests.systems.golden_step` and commit this file alone. If it did not mean to, it "
+    "has a bug. A new version of JAX may move the last digits, not the fourth."
+)
+
+
+def spied(update: Update) -> Update:
+    """`update` with the norms of its gradients and of its steps on record."""
+
+    def gradients(*args):
+        grads, aux = update.gradients(*args)
+        metrics = {**aux.metrics, "gradient_norm": optax.tree.norm(grads)}
+        return grads, aux._replace(metrics=metrics)
+
+    recorder = optax.GradientTransformation(
+        lambda params: jnp.zeros(()),
+        lambda updates, state, params=None: (updates, optax.tree.norm(updates)),
+    )
+    tx = optax.chain(update.tx, recorder)
+    return dataclasses.replace(update, gradients=gradients, tx=tx)
+
+
+def spied_stage(stage: Stage) -> Stage:
+    """`stage` with its updates spied on."""
+    return dataclasses.replace(stage, updates=tuple(map(spied, stage.updates)))
+
+
+@functools.cache
+def jitted(name: str, stage: str):
+    """Returns `init(finished)` and `step(state, batch)` of one run, jitted."""
+    row = flights.row(name)
+    todo = spied_stage({s.name: s for s in row.system.stages}[stage])
+    key = rng.run_key(seed=0, protocol="golden", fold="step")
+    example = flights.batch_of(row.corpus, np.full(todo.source.batch, -1))
+    init = lambda finished: init_run(todo, key, jnp.int32(6), example, finished)
+    return jax.jit(init), jax.jit(lambda state, batch: train_step(todo, state, batch))
+
+
+def first_states(name: str) -> dict[str, RunState]:
+    """Stage -> the state before its first step, after one step of each earlier."""
+    row, finished, states = flights.row(name), {}, {}
+    for stage in row.system.stages:
+        init, step = jitted(name, stage.name)
+        states[stage.name] = init(finished)
+        state, _ = step(states[stage.name], batch(name, stage))
+        finished[stage.name] = state.params, state.model_state
+    return states
+
+
+def batch(name: str, stage: Stage) -> dict[str, jax.Array]:
+    """The first clips of the corpus; the last row is padding."""
+    index = np.arange(stage.source.batch)
+    index[-1] = -1
+    return flights.batch_of(flights.row(name).corpus, index)
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Returns stage -> update -> number -> value."""
+    measured = {}
+    states = first_states(name)
+    for stage in flights.row(name).system.stages:
+        _, step = jitted(name, stage.name)
+        state, metrics = step(states[stage.name], batch(name, stage))
+        measured[stage.name] = {
+            update.name: {
+                "loss": float(metrics[f"{update.name}/loss"]),
+                "gradient_norm": float(metrics[f"{update.name}/gradient_norm"]),
+                "update_norm": float(state.opt_states[i][-1]),
+            }
+            for i, update in enumerate(stage.updates)
+        }
+    return measured
+
+
+if __name__ == "__main__":
+    numbers = {name: measure(name) for name in flights.SYSTEMS}
+    text = json.dumps({"what to do": WHAT_TO_DO, "systems": numbers}, indent=1)
+    FILE.write_text(text + "\n")
+    print(FILE)

@@ -1,0 +1,472 @@
+"""What every system must be able to do, published or toy; a new folder joins by itself.
+
+A published system is taken at its `tiny()` size, on made clips of three classes.
+Compiling is what costs: what only repeats a proof on the toys is marked slow.
+"""
+
+import itertools
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from mer_jax.data.clips import gather
+from mer_jax.ensemble.lift import per_run, replicate
+from mer_jax.ensemble.program import Layout
+from mer_jax.ensemble.runner import Hooks, Interrupted
+from mer_jax.train.step import train_step
+from tests import flights, toys
+from tests.systems import golden_step
+
+ALONE, FOUR = flights.ALONE, Layout(devices=4)
+TWO_BY_TWO = Layout(devices=2, lanes=2)
+# One device and several compile to different programs. Most systems give the same
+# bits in both; these round differently and are held equal in float64 only.
+ROUNDED_BY_DEVICES = {"ststnet"}
+
+every_system = pytest.mark.parametrize("name", flights.SYSTEMS)
+
+
+def systems_and(*values, slow=lambda name, value: name not in flights.PUBLISHED):
+    """Parameters (system, value), some of them only with -m slow."""
+    return [
+        pytest.param(
+            name,
+            value,
+            marks=pytest.mark.slow if slow(name, value) else (),
+            id=f"{name}-{_brief(value)}",
+        )
+        for name, value in itertools.product(flights.SYSTEMS, values)
+    ]
+
+
+def _brief(value):
+    if isinstance(value, Layout):
+        return f"{value.devices}x{value.lanes}-{value.spmd}"
+    return str(value)
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Trained runs by (system, fold), each on one device by itself; trained once."""
+    cache = {}
+
+    def get(name, fold):
+        if (name, fold) not in cache:
+            landed = flights.land(flights.row(name), flights.program(name), [fold])
+            cache[name, fold] = flights.lane(landed, 0)
+        return cache[name, fold]
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def alone_in_float64():
+    """The same in float64, 21 steps a stage; for use under `jax.enable_x64`."""
+    cache = {}
+
+    def get(name, fold):
+        if (name, fold) not in cache:
+            row, program = flights.row(name, x64=True), flights.program(name, x64=True)
+            cache[name, fold] = flights.lane(flights.land(row, program, [fold]), 0)
+        return cache[name, fold]
+
+    return get
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """Trains one fold step by step and tells the states before and after each stage."""
+
+    def train(name, fold, epochs=2):
+        row, program = flights.row(name), flights.program(name)
+        runner = flights.runner(row, program, [fold], tmp_path / "wave")
+        finished, told = {}, {}
+        for stage in runner.stages:
+            state = flights.enter(runner, stage.name, finished)
+            before, rows = flights.host(state), runner.indices[stage.name][0]
+            losses = []
+            for t in range(epochs * rows.shape[1]):
+                epoch, step = divmod(t, rows.shape[1])
+                index = rows[epoch % len(rows), step]
+                state, metrics = flights.advance(runner, stage.name, state, index[None])
+                losses.append(jax.device_get(metrics))
+            finished[stage.name] = state.params, state.model_state
+            told[stage.name] = before, flights.host(state), losses
+        return told
+
+    return train
+
+
+# One step.
+
+
+@every_system
+def test_one_step_gives_the_golden_numbers(name):
+    golden = json.loads(golden_step.FILE.read_text())
+    assert name in golden["systems"], (
+        "not recorded yet: see tests/systems/golden_step.py"
+    )
+    measured = golden_step.measure(name)
+    for (stage, update, number), value in flatten_twice(measured):
+        expected = golden["systems"][name][stage][update][number]
+        assert value == pytest.approx(expected, rel=1e-4), (
+            f"{stage}/{update}/{number}: {golden['what to do']}"
+        )
+    assert [k for k, _ in flatten_twice(measured)] == [
+        k for k, _ in flatten_twice(golden["systems"][name])
+    ]
+
+
+def flatten_twice(numbers):
+    """[((stage, update, number), value)]."""
+    return [
+        ((stage, update, number), value)
+        for stage, updates in numbers.items()
+        for update, values in updates.items()
+        for number, value in values.items()
+    ]
+
+
+@every_system
+def test_padding_rows_change_no_bit_whatever_they_hold(name):
+    row = flights.row(name)
+    states = golden_step.first_states(name)
+    for stage in row.system.stages:
+        _, step = golden_step.jitted(name, stage.name)
+        index = np.where(np.arange(stage.source.batch) % 3 == 1, -1, 5)
+        batch = flights.batch_of(row.corpus, index)
+        filled = flights.batch_of(row.corpus, np.where(index < 0, 9, index))
+        filled["mask"] = batch["mask"]
+        clean, soiled = (step(states[stage.name], b) for b in (batch, filled))
+        assert not flights.differing(flights.host(clean), flights.host(soiled))
+        visible = {**filled, "mask": np.ones_like(batch["mask"])}
+        seen = step(states[stage.name], visible)
+        assert flights.differing(flights.host(clean), flights.host(seen))
+
+
+@every_system
+def test_the_step_of_every_stage_lowers_for_tpu_and_gpu(name):
+    row, program = flights.row(name), flights.program(name)
+    for stage in row.system.stages:
+        step = lambda state, index, clips, stage=stage: train_step(
+            stage, state, gather(clips, index)
+        )
+        one = lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
+        state = jax.tree.map(one, program.abstract_state(stage.name))
+        index = jax.ShapeDtypeStruct((stage.source.batch,), np.int32)
+        clips = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), program.clips
+        )
+        export = jax.export.export(jax.jit(step), platforms=("tpu", "cuda"))
+        exported = export(state, index, clips)
+        assert exported.platforms == ("tpu", "cuda")
+        assert len(exported.out_avals) > len(jax.tree.leaves(state))
+
+
+# One run.
+
+
+@every_system
+def test_the_same_key_gives_the_same_run_bitwise(name, alone):
+    row = flights.row(name)
+    one, other = flights.folds_of(row)[:2]
+    again = flights.land(row, flights.program(name), [one])
+    assert not flights.differing(alone(name, one), flights.lane(again, 0))
+    assert (
+        alone(name, one)["state/key"].tobytes()
+        != alone(name, other)["state/key"].tobytes()
+    )
+
+
+@every_system
+def test_held_out_clips_leave_no_bit_in_the_trained_state(name, by_hand, monkeypatch):
+    row, program = flights.row(name), flights.program(name)
+    for fold in (row.folds[0], row.folds[-1]):  # the first clip is in the first fold
+        clean = by_hand(name, fold.name)
+        labels = row.corpus.labels.copy()
+        labels[fold.test] = len(toys.CLASSES) - 1 - labels[fold.test]
+        soiled = {**toys.garbage(row.corpus, fold.test), "label": labels}
+        with monkeypatch.context() as patch:
+            patch.setattr(program, "clips", replicate(program.mesh, soiled))
+            for stage, (before, after, _) in by_hand(name, fold.name).items():
+                assert not flights.differing(clean[stage][0], before)
+                assert not flights.differing(clean[stage][1], after)
+
+
+@every_system
+def test_a_training_clip_does_leave_its_mark(name, by_hand, monkeypatch):
+    """The test above can fail: the same garbage in one training clip shows."""
+    row, program = flights.row(name), flights.program(name)
+    fold = row.folds[0]
+    clean = by_hand(name, fold.name)
+    soiled = {**toys.garbage(row.corpus, fold.train[:1]), "label": row.corpus.labels}
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "clips", replicate(program.mesh, soiled))
+        for stage, (_, after, _) in by_hand(name, fold.name).items():
+            assert flights.differing(clean[stage][1], after)
+
+
+@every_system
+def test_only_trained_leaves_and_their_statistics_move(name, by_hand):
+    row = flights.row(name)
+    told = by_hand(name, row.folds[0].name)
+    for stage in row.system.stages:
+        before, after, _ = told[stage.name]
+        arrived = {net for transfer in stage.init_from for net in transfer.nets}
+        changed = {d.split(":")[0] for d in flights.differing(before, after)}
+        trained = re.compile("|".join(f"({u.trains})" for u in stage.updates))
+        leaves = [k.removeprefix("params/") for k in before if k.startswith("params/")]
+        moving = {leaf for leaf in leaves if trained.fullmatch(leaf)}
+        assert {f"params/{leaf}" for leaf in moving} <= changed
+        for leaf in set(leaves) - moving:
+            assert f"params/{leaf}" not in changed
+            assert leaf.split("/")[0] in arrived, f"{leaf}: neither trained nor given"
+        live = {leaf.split("/")[0] for leaf in moving}
+        for path in changed:
+            if path.startswith("model_state/"):
+                assert path.split("/")[1] in live, f"{path} of a frozen net moved"
+
+
+@every_system
+def test_training_lowers_the_training_loss(name, by_hand):
+    row = flights.row(name)
+    *_, last = by_hand(name, row.folds[0].name, epochs=30).values()
+    losses = last[2]
+    metric = f"{row.system.stages[-1].updates[-1].name}/loss"
+    first, final = (
+        np.mean([step[metric] for step in steps]) for steps in (losses[:6], losses[-6:])
+    )
+    assert final < first
+
+
+@every_system
+def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
+    row, program = flights.row(name), flights.program(name)
+    subjects = np.array(row.corpus.subjects)
+    for fold in flights.folds_of(row):
+        runner = flights.runner(row, program, [fold], tmp_path / "wave")
+        assert (subjects[runner.test[0][runner.test[0] >= 0]] == fold).all()
+        for (index,) in runner.indices.values():
+            for epoch in index:
+                clips = epoch[epoch >= 0]
+                assert fold not in subjects[clips]
+                expected = np.flatnonzero(subjects != fold)
+                np.testing.assert_array_equal(np.sort(clips), expected)
+
+
+# Interruptions.
+
+
+def land_in_pieces(row, program, folds, directory, pieces):
+    """Trains with a stop after so many steps, again and again, by fresh runners."""
+    for piece in pieces:
+        counter = itertools.count(1)
+        hooks = Hooks(stop=lambda count=counter, piece=piece: next(count) >= piece)
+        with pytest.raises(Interrupted):
+            flights.runner(row, program, folds, directory).run(hooks)
+    return flights.land(row, program, folds, directory)
+
+
+@every_system
+def test_a_run_interrupted_after_every_step_is_the_same_bitwise(name, alone, tmp_path):
+    row, program = flights.row(name), flights.program(name)
+    fold = flights.folds_of(row, steps=3)[0]
+    total = sum(2 * 3 for _ in row.system.stages)
+    resumed = land_in_pieces(row, program, [fold], tmp_path / "w", [1] * (total - 1))
+    assert not flights.differing(alone(name, fold), flights.lane(resumed, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    systems_and(FOUR, TWO_BY_TWO, slow=lambda n, v: n == "duel" or v == TWO_BY_TWO),
+)
+def test_a_wave_interrupted_in_the_middle_is_the_same_bitwise(name, layout, tmp_path):
+    row, program = flights.row(name), flights.program(name, layout)
+    folds = flights.folds_of(row, steps=3)[:4]
+    through = flights.land(row, program, folds)
+    total = sum(2 * 3 for _ in row.system.stages)
+    pieces = [2, total // 2 - 1]  # in the first stage, and past the middle
+    resumed = land_in_pieces(row, program, folds, tmp_path / "wave", pieces)
+    assert not flights.differing(through, resumed)
+
+
+# Several runs.
+
+
+@every_system
+def test_four_devices_train_what_one_does_bitwise(name, alone):
+    row = flights.row(name)
+    folds = flights.folds_of(row, steps=3)[:4]
+    together = flights.land(row, flights.program(name, FOUR), folds)
+    differing = [
+        flights.differing(alone(name, fold), flights.lane(together, number))
+        for number, fold in enumerate(folds)
+    ]
+    # A system on the list that need not be there is a failure, too.
+    assert any(differing) == (name in ROUNDED_BY_DEVICES), differing
+
+
+@pytest.mark.parametrize(("name", "devices"), systems_and(2))
+def test_the_number_of_devices_from_two_on_changes_no_bit(name, devices):
+    row = flights.row(name)
+    folds = flights.folds_of(row, steps=3)[:4]
+    four = flights.land(row, flights.program(name, FOUR), folds)
+    program = flights.program(name, Layout(devices=devices))
+    for start in range(0, 4, devices):
+        some = flights.land(row, program, folds[start : start + devices])
+        for number in range(devices):
+            expected = flights.lane(four, start + number)
+            assert not flights.differing(expected, flights.lane(some, number))
+
+
+@pytest.mark.parametrize(("name", "layout"), systems_and(TWO_BY_TWO))
+def test_neighbours_and_the_place_among_them_change_no_bit(name, layout):
+    row, program = flights.row(name), flights.program(name, layout)
+    a, b, c, d = flights.folds_of(row, steps=3)[:4]
+    expected = flights.lane(flights.land(row, program, [a, b, c, d]), 0)
+    for folds in ([a, a, a, a], [d, a, c, b], [b, c, d, a]):
+        landed = flights.land(row, program, folds)
+        found = flights.lane(landed, folds.index(a))
+        assert not flights.differing(expected, found), folds
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    systems_and(
+        Layout(devices=1, lanes=2),
+        Layout(devices=1, lanes=4),
+        FOUR,
+        slow=lambda n, v: n not in flights.PUBLISHED and v.lanes != 2,
+    ),
+)
+def test_lanes_and_devices_agree_in_float64(name, layout, alone_in_float64):
+    with jax.enable_x64(True):
+        row = flights.row(name, x64=True)
+        program = flights.program(name, layout, x64=True)
+        folds = flights.folds_of(row, steps=3)[: program.width]
+        together = flights.land(row, program, folds)
+        for number, fold in enumerate(folds):
+            found = flights.lane(together, number)
+            assert found["state/step"] == 21
+            flights.assert_close(alone_in_float64(name, fold), found, 1e-6)
+
+
+@every_system
+def test_runs_of_unequal_length_share_a_wave(name, alone_in_float64):
+    with jax.enable_x64(True):
+        row = flights.row(name, x64=True)
+        program = flights.program(name, Layout(devices=1, lanes=2), x64=True)
+        short, long = (flights.folds_of(row, steps)[0] for steps in (2, 3))
+        together = flights.land(row, program, [short, long])
+        expected, found = alone_in_float64(name, short), flights.lane(together, 0)
+        for stage in row.system.stages:
+            table = found.pop(f"metrics/{stage.name}").reshape(7, 3, -1)
+            own = expected[f"metrics/{stage.name}"].reshape(7, 2, -1)
+            np.testing.assert_allclose(table[:, :2], own, atol=1e-6)
+            assert not table[:, 2].any()
+        rest = {k: v for k, v in expected.items() if k in found}
+        flights.assert_close(rest, found, 1e-6)
+        flights.assert_close(
+            alone_in_float64(name, long), flights.lane(together, 1), 1e-6
+        )
+
+
+@every_system
+def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
+    with jax.enable_x64(True):
+        row = flights.row(name, x64=True)
+        program = flights.program(name, Layout(devices=1, lanes=2), x64=True)
+        folds = flights.folds_of(row, steps=3)[:2]
+        runner = flights.runner(row, program, folds, tmp_path / "wave")
+        finished = {}
+        for stage in runner.stages:
+            state = flights.enter(runner, stage.name, finished)
+            before = flights.host(state)
+            rows = np.stack([index[0, 0] for index in runner.indices[stage.name]])
+            rows[0] = -1
+            step = program.step(stage.name, True)
+            state, metrics = step(state, jax.device_put(rows), program.clips)
+            after = flights.host(state)
+            still, moved = (
+                flights.differing(flights.lane(before, n), flights.lane(after, n))
+                for n in (0, 1)
+            )
+            assert not still
+            assert any(path.startswith("params/") for path in moved)
+            assert all(m[0] == 0 and np.isfinite(m[1]) for m in metrics.values())
+            finished[stage.name] = state.params, state.model_state
+
+
+# The compiled program.
+
+
+@pytest.mark.parametrize(
+    ("name", "lanes"), systems_and(1, 2, slow=lambda n, v: v == 2 and n != "ststnet")
+)
+def test_pmap_is_shard_map_bitwise(name, lanes):
+    row = flights.row(name)
+    folds = flights.folds_of(row, steps=3)[:4]
+    shard_map, pmap = (
+        flights.land(row, flights.program(name, Layout(4 // lanes, lanes, spmd)), folds)
+        for spmd in ("shard_map", "pmap")
+    )
+    assert not flights.differing(shard_map, pmap)
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    systems_and(
+        FOUR,
+        Layout(devices=4, spmd="pmap"),
+        TWO_BY_TWO,
+        Layout(devices=2, lanes=2, spmd="pmap"),
+        slow=lambda n, v: v.lanes > 1 and n != "ststnet",
+    ),
+)
+def test_the_program_holds_no_collective(name, layout):
+    program = flights.program(name, layout)
+    runs = per_run(program.mesh)
+    for stage in flights.row(name).system.stages:
+        state = program.abstract_state(stage.name)
+        shape = (program.width, stage.source.batch)
+        index = jax.ShapeDtypeStruct(shape, np.int32, sharding=runs)
+        lowered = program.step(stage.name, False).lower(state, index, program.clips)
+        text = lowered.compile().as_text()
+        assert not flights.COLLECTIVES.findall(text)
+        assert len(text) > 10_000
+    state = program.abstract_state(stage.name)
+    rows = jax.ShapeDtypeStruct(
+        (program.width, program.max_test), np.int32, sharding=runs
+    )
+    lowered = program.predict.lower(
+        state.params, state.model_state, rows, program.clips
+    )
+    assert not flights.COLLECTIVES.findall(lowered.compile().as_text())
+
+
+def test_a_collective_would_be_found():
+    mesh = flights.program("duel", FOUR).mesh
+    total = jax.shard_map(
+        lambda x: jax.lax.psum(x, "run"),
+        mesh=mesh,
+        in_specs=jax.P("run"),
+        out_specs=jax.P(),
+    )
+    text = jax.jit(total).lower(np.zeros(4, np.float32)).compile().as_text()
+    assert flights.COLLECTIVES.findall(text)
+
+
+@every_system
+def test_each_stage_is_traced_once_for_all_folds(name):
+    row, program = flights.row(name), flights.program(name)
+    folds = flights.folds_of(row)
+    assert {row.steps(run) for run in row.runs} == {2, 3}  # of unlike length, too
+    flights.land(row, program, folds[:1])
+    before = dict(flights.TRACES)
+    for fold in folds[1:]:
+        flights.land(row, program, [fold])
+    assert before == flights.TRACES
+    assert all(flights.TRACES[name, stage.name] for stage in row.system.stages)
