@@ -184,7 +184,8 @@ def differing(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> list[str]:
     assert a.keys() == b.keys(), a.keys() ^ b.keys()
     same = lambda x, y: x.dtype == y.dtype and x.tobytes() == y.tobytes()
     return [
-        f"{name}: up to {np.nanmax(np.abs(a[name] - b[name].astype(a[name].dtype)))}"
+        f"{name}: {a[name].size} values of {a[name].dtype} and {b[name].dtype}, up to "
+        f"{np.abs(np.nan_to_num(a[name]) - np.nan_to_num(b[name])).max()} apart"
         for name in a
         if not same(a[name], b[name])
     ]

@@ -40,9 +40,21 @@ class Corpus:
                 f"corpus {self.name}: clip keys must be sorted and unique; "
                 f"these appear more than once: {', '.join(twice) or 'none (unsorted)'}"
             )
-        sizes = {k: len(v) for k, v in self.features.items()}
-        if {len(self.labels), *sizes.values()} != {len(self.keys)}:
-            raise ValueError(f"{len(self.keys)} keys, but features hold {sizes}")
+        for key in self.keys:
+            if len(parts := key.split("/")) != 3 or not all(parts):
+                raise UserError(
+                    f"corpus {self.name}: keys must be corpus/subject/clip, got {key!r}"
+                )
+        arrays = {**self.features, "label": self.labels, "synthetic": self.synthetic}
+        sizes = {k: len(v) for k, v in arrays.items()}
+        if set(sizes.values()) != {len(self.keys)}:
+            raise ValueError(f"{len(self.keys)} keys, but arrays of {sizes}")
+        for key, label in zip(self.keys, self.labels, strict=True):
+            if not 0 <= label < len(self.classes):
+                raise UserError(
+                    f"corpus {self.name}: label {label} of {key} is not among the "
+                    f"{len(self.classes)} classes {self.classes}"
+                )
 
     @property
     def subjects(self) -> tuple[str, ...]:

@@ -151,6 +151,18 @@ class System:
         None
     )
 
+    def __post_init__(self):
+        """Checks that names tell the stages apart, and the updates of each."""
+        _check_unique("stages", self)
+        for stage in self.stages:
+            _check_unique("updates", stage)
+
+
+def _check_unique(what: str, holder: "System | Stage") -> None:
+    names = [part.name for part in getattr(holder, what)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{what} of {holder.name!r} need different names, got {names}")
+
 
 class SystemConfig(Protocol):
     """The frozen dataclass of a system: its numbers, each tagged by its source."""

@@ -55,6 +55,11 @@ def init_run(
     key = rng.fold_in(key, stage.name)
     params, model_state = stage.init(rng.fold_in(key, "init"), batch)
     for transfer in stage.init_from:
+        if transfer.stage not in finished:
+            raise ValueError(
+                f"stage {stage.name!r} starts from {transfer.stage!r}, which is not "
+                f"among the stages before it: {list(finished)}"
+            )
         source_params, source_state = finished[transfer.stage]
         for target, source in transfer.nets.items():
             params = _adopt(params, target, source_params, source, transfer)
@@ -62,9 +67,11 @@ def init_run(
                 model_state = _adopt(
                     model_state, target, source_state, source, transfer
                 )
+    # As `merge` returns it after a step: a net without parameters has no entry.
+    params = unflatten_dict(flatten(params), sep="/")
     # Optimisers see the transferred values: their state comes last.
     opt_states = tuple(u.tx.init(split(params, u.trains)[0]) for u in stage.updates)
-    return RunState(
+    state = RunState(
         step=jnp.int32(0),
         num_steps=num_steps,
         key=key,
@@ -72,12 +79,22 @@ def init_run(
         model_state=model_state,
         opt_states=opt_states,
     )
+    return jax.tree.map(_strong, state)
+
+
+def _strong(x: jax.Array) -> jax.Array:
+    """Makes `jnp.full(shape, 0.5)` as `x + 0.5` is; else step 2 would be compiled."""
+    return x.astype(x.dtype) if getattr(x, "weak_type", False) else x
 
 
 def _adopt(
     tree: PyTree, target: str, source_tree: PyTree, source: str, transfer: Transfer
 ) -> PyTree:
     """Returns `tree` with net `target` replaced by `source_tree[source]`."""
+    what = f"net {target!r} cannot start from {source!r} of stage {transfer.stage!r}"
+    if target not in tree or source not in source_tree:
+        here, there = sorted(tree), sorted(source_tree)
+        raise ValueError(f"{what}: nets here {here}, there {there}")
     ours = flatten({target: tree[target]})
     theirs = {
         target + name.removeprefix(source): leaf
@@ -85,11 +102,13 @@ def _adopt(
     }
     kept = {k for k in ours if re.fullmatch(transfer.keep_init, k)}
     missing, extra = ours.keys() - theirs.keys() - kept, theirs.keys() - ours.keys()
-    if missing or extra:
-        lines = [f"- {k}" for k in sorted(missing)] + [f"+ {k}" for k in sorted(extra)]
+    lines = [f"- {k}" for k in sorted(missing)] + [f"+ {k}" for k in sorted(extra)]
+    for k in sorted(ours.keys() & theirs.keys() - kept):
+        if ours[k].shape != theirs[k].shape:
+            lines.append(f"! {k}: {ours[k].shape} here, {theirs[k].shape} there")
+    if lines:
         raise ValueError(
-            f"net {target!r} cannot start from {source!r} of stage "
-            f"{transfer.stage!r}: leaves missing (-) or unknown (+):\n"
+            f"{what}: leaves missing (-), unknown (+) or of another shape (!):\n"
             + "\n".join(lines)
         )
     leaves = {k: ours[k] if k in kept else theirs[k] for k in ours}

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import pathlib
+import tempfile
 from typing import Any
 
 import jax
@@ -14,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mer_jax import rng
-from mer_jax.train.stage import Stage, Update
-from mer_jax.train.step import RunState, init_run, train_step
+from mer_jax.train.stage import Stage, Update, split
+from mer_jax.train.step import RunState, train_step
 from tests import flights
 
 FILE = pathlib.Path(__file__).with_name("golden_step.json")
@@ -53,23 +53,28 @@ def spied_stage(stage: Stage) -> Stage:
 
 @functools.cache
 def jitted(name: str, stage: str):
-    """Returns `init(finished)` and `step(state, batch)` of one run, jitted."""
-    row = flights.row(name)
-    todo = spied_stage({s.name: s for s in row.system.stages}[stage])
-    key = rng.run_key(seed=0, protocol="golden", fold="step")
-    example = flights.batch_of(row.corpus, np.full(todo.source.batch, -1))
-    init = lambda finished: init_run(todo, key, jnp.int32(6), example, finished)
-    return jax.jit(init), jax.jit(lambda state, batch: train_step(todo, state, batch))
+    """Returns `step(state, batch)` of one run, jitted and spied on."""
+    stages = {s.name: s for s in flights.row(name).system.stages}
+    return jax.jit(functools.partial(train_step, spied_stage(stages[stage])))
 
 
 def first_states(name: str) -> dict[str, RunState]:
     """Stage -> the state before its first step, after one step of each earlier."""
-    row, finished, states = flights.row(name), {}, {}
+    row, program = flights.row(name), flights.program(name)
+    with tempfile.TemporaryDirectory() as folder:
+        fold = flights.folds_of(row)[0]
+        runner = flights.runner(row, program, [fold], pathlib.Path(folder))
+    finished, states = {}, {}
     for stage in row.system.stages:
-        init, step = jitted(name, stage.name)
-        states[stage.name] = init(finished)
-        state, _ = step(states[stage.name], batch(name, stage))
-        finished[stage.name] = state.params, state.model_state
+        stacked = flights.enter(runner, stage.name, finished)
+        state = jax.tree.map(lambda x: x[0], stacked)
+        trained = (split(state.params, update.trains)[0] for update in stage.updates)
+        updates = zip(spied_stage(stage).updates, trained, strict=True)
+        state = state.replace(opt_states=tuple(u.tx.init(t) for u, t in updates))
+        states[stage.name] = state
+        state, _ = jitted(name, stage.name)(state, batch(name, stage))
+        nets = state.params, state.model_state
+        finished[stage.name] = jax.tree.map(lambda x: x[None], nets)
     return states
 
 
@@ -85,7 +90,7 @@ def measure(name: str) -> dict[str, Any]:
     measured = {}
     states = first_states(name)
     for stage in flights.row(name).system.stages:
-        _, step = jitted(name, stage.name)
+        step = jitted(name, stage.name)
         state, metrics = step(states[stage.name], batch(name, stage))
         measured[stage.name] = {
             update.name: {

@@ -1,7 +1,8 @@
 """What every system must be able to do, published or toy; a new folder joins by itself.
 
 A published system is taken at its `tiny()` size, on made clips of three classes.
-Compiling is what costs: what only repeats a proof on the toys is marked slow.
+Compiling is what costs: where one system is proof enough of the engine, the others
+are marked slow.
 """
 
 import itertools
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from mer_jax.data.clips import gather
-from mer_jax.ensemble.lift import per_run, replicate
+from mer_jax.ensemble.lift import put, replicate
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.train.step import train_step
@@ -22,20 +23,28 @@ from tests.systems import golden_step
 
 ALONE, FOUR = flights.ALONE, Layout(devices=4)
 TWO_BY_TWO = Layout(devices=2, lanes=2)
+LANES = Layout(devices=1, lanes=4)
 # One device and several compile to different programs. Most systems give the same
 # bits in both; these round differently and are held equal in float64 only.
 ROUNDED_BY_DEVICES = {"ststnet"}
 
 every_system = pytest.mark.parametrize("name", flights.SYSTEMS)
+in_float64 = pytest.mark.parametrize(  # three stages: three times the compiling
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name == "relay" else ())
+        for name in flights.SYSTEMS
+    ],
+)
 
 
-def systems_and(*values, slow=lambda name, value: name not in flights.PUBLISHED):
-    """Parameters (system, value), some of them only with -m slow."""
+def systems_and(*values, by_default):
+    """Parameters (system, value); those not `by_default(name, value)` are slow."""
     return [
         pytest.param(
             name,
             value,
-            marks=pytest.mark.slow if slow(name, value) else (),
+            marks=() if by_default(name, value) else pytest.mark.slow,
             id=f"{name}-{_brief(value)}",
         )
         for name, value in itertools.product(flights.SYSTEMS, values)
@@ -135,7 +144,7 @@ def test_padding_rows_change_no_bit_whatever_they_hold(name):
     row = flights.row(name)
     states = golden_step.first_states(name)
     for stage in row.system.stages:
-        _, step = golden_step.jitted(name, stage.name)
+        step = golden_step.jitted(name, stage.name)
         index = np.where(np.arange(stage.source.batch) % 3 == 1, -1, 5)
         batch = flights.batch_of(row.corpus, index)
         filled = flights.batch_of(row.corpus, np.where(index < 0, 9, index))
@@ -281,7 +290,7 @@ def test_a_run_interrupted_after_every_step_is_the_same_bitwise(name, alone, tmp
 
 @pytest.mark.parametrize(
     ("name", "layout"),
-    systems_and(FOUR, TWO_BY_TWO, slow=lambda n, v: n == "duel" or v == TWO_BY_TWO),
+    systems_and(FOUR, TWO_BY_TWO, by_default=lambda n, v: n != "duel" and v == FOUR),
 )
 def test_a_wave_interrupted_in_the_middle_is_the_same_bitwise(name, layout, tmp_path):
     row, program = flights.row(name), flights.program(name, layout)
@@ -309,7 +318,9 @@ def test_four_devices_train_what_one_does_bitwise(name, alone):
     assert any(differing) == (name in ROUNDED_BY_DEVICES), differing
 
 
-@pytest.mark.parametrize(("name", "devices"), systems_and(2))
+@pytest.mark.parametrize(
+    ("name", "devices"), systems_and(2, by_default=lambda n, v: False)
+)
 def test_the_number_of_devices_from_two_on_changes_no_bit(name, devices):
     row = flights.row(name)
     folds = flights.folds_of(row, steps=3)[:4]
@@ -322,7 +333,9 @@ def test_the_number_of_devices_from_two_on_changes_no_bit(name, devices):
             assert not flights.differing(expected, flights.lane(some, number))
 
 
-@pytest.mark.parametrize(("name", "layout"), systems_and(TWO_BY_TWO))
+@pytest.mark.parametrize(
+    ("name", "layout"), systems_and(TWO_BY_TWO, by_default=lambda n, v: n == "duel")
+)
 def test_neighbours_and_the_place_among_them_change_no_bit(name, layout):
     row, program = flights.row(name), flights.program(name, layout)
     a, b, c, d = flights.folds_of(row, steps=3)[:4]
@@ -337,9 +350,9 @@ def test_neighbours_and_the_place_among_them_change_no_bit(name, layout):
     ("name", "layout"),
     systems_and(
         Layout(devices=1, lanes=2),
-        Layout(devices=1, lanes=4),
+        LANES,
         FOUR,
-        slow=lambda n, v: n not in flights.PUBLISHED and v.lanes != 2,
+        by_default=lambda n, v: n in flights.PUBLISHED and v.lanes != 2,
     ),
 )
 def test_lanes_and_devices_agree_in_float64(name, layout, alone_in_float64):
@@ -354,49 +367,51 @@ def test_lanes_and_devices_agree_in_float64(name, layout, alone_in_float64):
             flights.assert_close(alone_in_float64(name, fold), found, 1e-6)
 
 
-@every_system
+@in_float64
 def test_runs_of_unequal_length_share_a_wave(name, alone_in_float64):
     with jax.enable_x64(True):
         row = flights.row(name, x64=True)
-        program = flights.program(name, Layout(devices=1, lanes=2), x64=True)
-        short, long = (flights.folds_of(row, steps)[0] for steps in (2, 3))
-        together = flights.land(row, program, [short, long])
-        expected, found = alone_in_float64(name, short), flights.lane(together, 0)
+        program = flights.program(name, LANES, x64=True)
+        short, *long = flights.folds_of(row, 2)[:1] + flights.folds_of(row, 3)[:3]
+        together = flights.land(row, program, [long[0], short, *long[1:]])
+        waited = flights.lane(together, 1)
+        alone = alone_in_float64(name, short)
         for stage in row.system.stages:
-            table = found.pop(f"metrics/{stage.name}").reshape(7, 3, -1)
-            own = expected[f"metrics/{stage.name}"].reshape(7, 2, -1)
+            table = waited.pop(f"metrics/{stage.name}").reshape(7, 3, -1)
+            own = alone[f"metrics/{stage.name}"].reshape(7, 2, -1)
             np.testing.assert_allclose(table[:, :2], own, atol=1e-6)
             assert not table[:, 2].any()
-        rest = {k: v for k, v in expected.items() if k in found}
-        flights.assert_close(rest, found, 1e-6)
-        flights.assert_close(
-            alone_in_float64(name, long), flights.lane(together, 1), 1e-6
-        )
+        assert waited["state/step"] == 14
+        flights.assert_close({k: alone[k] for k in waited}, waited, 1e-6)
+        for number, fold in zip((0, 2, 3), long, strict=True):
+            found = flights.lane(together, number)
+            flights.assert_close(alone_in_float64(name, fold), found, 1e-6)
 
 
-@every_system
+@in_float64
 def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
     with jax.enable_x64(True):
         row = flights.row(name, x64=True)
-        program = flights.program(name, Layout(devices=1, lanes=2), x64=True)
-        folds = flights.folds_of(row, steps=3)[:2]
+        program = flights.program(name, LANES, x64=True)
+        folds = flights.folds_of(row, steps=3)[:4]
         runner = flights.runner(row, program, folds, tmp_path / "wave")
         finished = {}
         for stage in runner.stages:
             state = flights.enter(runner, stage.name, finished)
             before = flights.host(state)
             rows = np.stack([index[0, 0] for index in runner.indices[stage.name]])
-            rows[0] = -1
+            rows[:2] = -1
             step = program.step(stage.name, True)
-            state, metrics = step(state, jax.device_put(rows), program.clips)
+            state, metrics = step(state, put(program.mesh, rows), program.clips)
             after = flights.host(state)
-            still, moved = (
-                flights.differing(flights.lane(before, n), flights.lane(after, n))
-                for n in (0, 1)
-            )
-            assert not still
-            assert any(path.startswith("params/") for path in moved)
-            assert all(m[0] == 0 and np.isfinite(m[1]) for m in metrics.values())
+            for number, waits in enumerate((True, True, False, False)):
+                moved = flights.differing(
+                    flights.lane(before, number), flights.lane(after, number)
+                )
+                assert not (waits and moved)
+                assert waits or any(path.startswith("params/") for path in moved)
+            for values in metrics.values():
+                assert not values[:2].any() and np.isfinite(values).all()
             finished[stage.name] = state.params, state.model_state
 
 
@@ -404,7 +419,14 @@ def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "lanes"), systems_and(1, 2, slow=lambda n, v: v == 2 and n != "ststnet")
+    ("name", "lanes"),
+    systems_and(
+        1,
+        2,
+        by_default=lambda n, v: (
+            v == (1 if n in flights.PUBLISHED else 2) and n != "relay"
+        ),
+    ),
 )
 def test_pmap_is_shard_map_bitwise(name, lanes):
     row = flights.row(name)
@@ -423,26 +445,28 @@ def test_pmap_is_shard_map_bitwise(name, lanes):
         Layout(devices=4, spmd="pmap"),
         TWO_BY_TWO,
         Layout(devices=2, lanes=2, spmd="pmap"),
-        slow=lambda n, v: v.lanes > 1 and n != "ststnet",
+        by_default=lambda n, v: (
+            (v == FOUR or v.lanes == (1 if n in flights.PUBLISHED else 2))
+            and (n != "relay" or v == FOUR)
+        ),
     ),
 )
-def test_the_program_holds_no_collective(name, layout):
-    program = flights.program(name, layout)
-    runs = per_run(program.mesh)
-    for stage in flights.row(name).system.stages:
-        state = program.abstract_state(stage.name)
-        shape = (program.width, stage.source.batch)
-        index = jax.ShapeDtypeStruct(shape, np.int32, sharding=runs)
-        lowered = program.step(stage.name, False).lower(state, index, program.clips)
+def test_the_program_holds_no_collective(name, layout, tmp_path):
+    row, program = flights.row(name), flights.program(name, layout)
+    folds = flights.folds_of(row, steps=3)[:4]
+    runner = flights.runner(row, program, folds, tmp_path / "wave")
+    finished = {}
+    for stage in runner.stages:
+        state = flights.enter(runner, stage.name, finished)
+        rows = np.stack([index[0, 0] for index in runner.indices[stage.name]])
+        arguments = state, put(program.mesh, rows), program.clips
+        lowered = program.step(stage.name, False).lower(*arguments)
         text = lowered.compile().as_text()
         assert not flights.COLLECTIVES.findall(text)
         assert len(text) > 10_000
-    state = program.abstract_state(stage.name)
-    rows = jax.ShapeDtypeStruct(
-        (program.width, program.max_test), np.int32, sharding=runs
-    )
+        finished[stage.name] = state.params, state.model_state
     lowered = program.predict.lower(
-        state.params, state.model_state, rows, program.clips
+        state.params, state.model_state, put(program.mesh, runner.test), program.clips
     )
     assert not flights.COLLECTIVES.findall(lowered.compile().as_text())
 

@@ -1,0 +1,53 @@
+"""Tests for mer_jax/data/clips.py."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mer_jax.data.clips import gather
+
+CLIPS = {
+    "flow": np.arange(24, dtype=np.uint8).reshape(4, 2, 3) + 1,
+    "audio": np.array([[np.nan], [1.0], [2.0], [3.0]], np.float32),
+    "label": np.array([2, 1, 2, 1], np.int32),
+}
+
+
+def test_rows_are_the_clips_at_the_index_in_their_own_types():
+    batch = gather(CLIPS, jnp.array([3, 1, 1]))
+    np.testing.assert_array_equal(batch["flow"], CLIPS["flow"][[3, 1, 1]])
+    np.testing.assert_array_equal(batch["label"], [1, 1, 1])
+    assert {k: v.dtype for k, v in batch.items()} == {
+        "flow": np.uint8,
+        "audio": np.float32,
+        "label": np.int32,
+        "mask": bool,
+    }
+    assert batch["mask"].all()
+
+
+def test_padding_rows_are_masked_and_zero_whatever_the_clips_hold():
+    batch = gather(CLIPS, jnp.array([-1, 2, -1]))
+    np.testing.assert_array_equal(batch["mask"], [False, True, False])
+    for name in CLIPS:
+        assert not np.asarray(batch[name])[[0, 2]].any(), name
+    assert batch["audio"][1] == 2.0
+
+
+def test_minus_one_is_not_the_last_clip():
+    assert gather(CLIPS, jnp.array([-1]))["label"] == 0
+
+
+def test_a_nan_behind_the_mask_poisons_no_gradient():
+    def loss(scale):
+        batch = gather(CLIPS, jnp.array([-1, 1]))
+        return jnp.where(
+            batch["mask"][:, None], jnp.sqrt(scale * batch["audio"]), 0
+        ).sum()
+
+    assert jnp.isfinite(loss(2.0))
+    # Zero times the infinite slope of the root at zero is the system's to avoid.
+    assert (
+        jax.grad(lambda s: (s * gather(CLIPS, jnp.array([-1, 1]))["audio"]).sum())(1.0)
+        == 1.0
+    )
