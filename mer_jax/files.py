@@ -51,8 +51,10 @@ def disk_is_full(error: Exception) -> bool:
 
 def cannot_write(path: Path, error: Exception, size: int | None = None) -> UserError:
     """Returns the error a user reads when the disk refuses `path`."""
-    what = "no room for" if disk_is_full(error) else "cannot write"
-    reason = getattr(error, "strerror", None) or os.strerror(errno.ENOSPC)
+    full = disk_is_full(error)
+    what = "no room for" if full else "cannot write"
+    no_room = os.strerror(errno.ENOSPC)
+    reason = getattr(error, "strerror", None) or (no_room if full else error)
     needed = "" if size is None else f", {size} bytes needed"
     return UserError(
         f"{what} {path} ({reason}){needed}. Mend that, or choose another folder, "

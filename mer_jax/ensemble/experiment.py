@@ -8,6 +8,7 @@ from typing import Any
 
 from mer_jax.data.corpora import Data
 from mer_jax.data.folds import Fold, Loso
+from mer_jax.errors import UserError
 from mer_jax.metrics.published import Published
 from mer_jax.train.stage import SystemConfig
 
@@ -34,6 +35,15 @@ class Experiment:
     seeds: tuple[int, ...] = (0,)
     eval_every: int = 1
     published: tuple[Published, ...] = ()
+
+    def __post_init__(self):
+        """Checks that seeds make different runs: JAX takes them modulo 2**32."""
+        seeds = self.seeds
+        if len(set(seeds)) < len(seeds) or not all(0 <= s < 2**32 for s in seeds):
+            raise UserError(
+                f"{self.name}: seeds must be different integers from 0 to 2**32 - 1, "
+                f"got {seeds}"
+            )
 
 
 def plain(config: Any) -> Any:

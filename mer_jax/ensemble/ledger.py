@@ -9,6 +9,8 @@ workdir/
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from mer_jax.files import write_atomic
 
 VERSION = 1  # of the layout
 MANIFEST = "manifest.json"
+_BROKEN = (zipfile.BadZipFile, zlib.error)  # what a cut or changed .npz raises
 
 
 class Ledger:
@@ -67,11 +70,12 @@ class Ledger:
         """
         path = self.path(run_id)
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            data = io.BytesIO(path.read_bytes())  # np.load leaks a broken file
+            with np.load(data, allow_pickle=False) as archive:
                 entry: dict[str, Any] = dict(archive)
             entry["provenance"] = json.loads(entry["provenance"].tobytes())
             return entry
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, *_BROKEN) as error:
             raise UserError(
                 f"{path} is not a readable run ({error}). Delete it; the command "
                 "that made it trains this run again"
@@ -110,8 +114,11 @@ class Ledger:
                     + "\n".join(differences)
                     + "\nChoose another --workdir, or repeat the former command"
                 )
-            for row, old in zip(manifest["rows"], before["rows"], strict=True):
+            former = {row["name"]: row for row in before["rows"]}
+            for row in manifest["rows"]:
+                old = former[row["name"]]
                 row["seeds"] = sorted({*row["seeds"], *old["seeds"]})
+                row["runs"] = {**old["runs"], **row["runs"]}
         text = json.dumps(manifest, indent=1)
         write_atomic(self.workdir / MANIFEST, text.encode())
 

@@ -3,10 +3,19 @@
 from collections.abc import Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mer_jax.ensemble.experiment import Run
 from mer_jax.errors import UserError
+from mer_jax.typing import PyTree
+
+
+@jax.jit
+def _finite(tree: PyTree) -> jax.Array:
+    """Returns bool[L], whether all numbers of a run are finite."""
+    leaves = [x.reshape(len(x), -1) for x in jax.tree.leaves(tree)]
+    return jnp.stack([jnp.isfinite(x).all(axis=1) for x in leaves]).all(axis=0)
 
 
 class Pending:
@@ -64,6 +73,16 @@ class Pending:
                 raise self._not_finite(lane, "test logits are NaN or infinite")
             self.logits[:, where] = logits
         del self._logits[:ready]
+
+    def check(self, params: PyTree) -> None:
+        """Checks parameters [L, ...]; the loss tells of theirs a step later.
+
+        Raises:
+          UserError: for a value that is not finite.
+        """
+        finite = jax.device_get(_finite(params))
+        if not finite.all():
+            raise self._not_finite(int(finite.argmin()), "parameters")
 
     def _not_finite(self, lane: int, what: str) -> UserError:
         return UserError(

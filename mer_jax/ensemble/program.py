@@ -11,7 +11,7 @@ from mer_jax import rng
 from mer_jax.data.clips import gather
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
-from mer_jax.ensemble.lift import Spmd, lift, per_run, replicate, run_mesh
+from mer_jax.ensemble.lift import Spmd, lift, per_run, put, replicate, run_mesh
 from mer_jax.train.stage import System
 from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
 from mer_jax.typing import PyTree
@@ -102,7 +102,8 @@ class Program:
     def abstract_state(self, stage: str) -> RunState:
         """Returns the shapes [L, ...] of a stage's state, laid out on the devices."""
         keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), self.width)
-        steps = np.zeros(self.width, np.int32)
+        # On the mesh, as in training: where arrays lie is part of what is traced.
+        keys, steps = put(self.mesh, (keys, np.zeros(self.width, np.int32)))
         finished = self.abstract_finished(stage)
         shapes = jax.eval_shape(self.init(stage), keys, steps, finished, self.clips)
         return jax.tree.map(self._on_mesh, shapes)
@@ -115,7 +116,8 @@ class Program:
 
     def metric_names(self, stage: str) -> tuple[str, ...]:
         """Returns the metrics of one step, sorted."""
-        index = np.zeros((self.width, self.stages[stage].source.batch), np.int32)
+        rows = (self.width, self.stages[stage].source.batch)
+        index = put(self.mesh, np.zeros(rows, np.int32))
         state = self.abstract_state(stage)
         step = self.step(stage, False)
         return tuple(sorted(jax.eval_shape(step, state, index, self.clips)[1]))

@@ -195,9 +195,12 @@ class WaveRunner:
                         pending.add_logits(where, self._predict(flight))
                     pending.collect(keep=steps)  # the newest epoch is still running
                 hooks.stepped()
+                if final and t + 1 == total:
+                    break  # landed: what is left is to file the results
                 now, stop = time.monotonic(), hooks.stop()
-                if (stop or now - saved > hooks.checkpoint_every) and t + 1 < total:
+                if stop or now - saved > hooks.checkpoint_every:
                     pending.collect()
+                    pending.check(flight.state.params)
                     flight.seconds = flight.seconds + (now - began)
                     began = saved = now
                     runs = [run.id for run in self.wave.runs]

@@ -20,7 +20,7 @@ from mer_jax.ensemble.filing import file_wave, provenance
 from mer_jax.ensemble.ledger import VERSION, Ledger
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.runner import Hooks, WaveRunner
+from mer_jax.ensemble.runner import Hooks, Interrupted, WaveRunner
 from mer_jax.errors import UserError
 from mer_jax.train.stage import System
 
@@ -189,6 +189,22 @@ def train(
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
             listener.landed(run)
+        if listener.hooks.stop():  # since the last step
+            raise Interrupted
+    _clear(ledger)
+
+
+def _clear(ledger: Ledger) -> None:
+    """Deletes checkpoints of runs that were trained in other waves meanwhile."""
+    for directory in _flying(ledger):
+        with Checkpoints(directory) as checkpoints:
+            found = checkpoints.latest()
+        if not found or all(ledger.done(run_id) for run_id in found[1]["runs"]):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _flying(ledger: Ledger) -> list[Path]:
+    return sorted((ledger.workdir / "waves").glob("*"))
 
 
 def chosen(row: Row, folds: Sequence[str] | None) -> list[Run]:
@@ -215,13 +231,14 @@ def waves(row: Row, runs: Sequence[Run], ledger: Ledger, width: int) -> list[Wav
     """
     left = {run.id: run for run in runs if not ledger.done(run.id)}
     resumed = []
-    for directory in sorted((ledger.workdir / "waves").glob("*")):
+    taken: set[str] = set()
+    for directory in _flying(ledger):
         with Checkpoints(directory) as checkpoints:
             found = checkpoints.latest()
         ids = found[1]["runs"] if found else []
-        if len(ids) == width and all(i in left for i in ids):
+        if len(ids) == width and all(i in left and i not in taken for i in ids):
             resumed.append(Wave(tuple(left[i] for i in ids), found[1]["real"]))
-    taken = {run.id for wave in resumed for run in wave.runs}
+            taken.update(ids)
     rest = [run for run in left.values() if run.id not in taken]
     return resumed + pack(rest, width, row.steps)
 

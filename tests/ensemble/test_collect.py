@@ -1,0 +1,97 @@
+"""Tests for mer_jax/ensemble/collect.py."""
+
+import numpy as np
+import pytest
+
+from mer_jax.ensemble.collect import collect
+from mer_jax.ensemble.ledger import Ledger
+from mer_jax.errors import UserError
+
+FOLDS = {"a/1": ("a/1/x", "a/1/y"), "b/1": ("b/1/x",), "b/2": ("b/2/x", "b/2/y")}
+CLIPS = [key for keys in FOLDS.values() for key in keys]
+
+
+def row(seeds=(0, 1)):
+    runs = {
+        f"{fold} {seed}": f"{i}{seed}abc" for seed in seeds for i, fold in _number()
+    }
+    return {
+        "name": "row",
+        "classes": ["no", "yes"],
+        "clips": [[key, i % 2, False] for i, key in enumerate(CLIPS)],
+        "folds": list(FOLDS),
+        "seeds": list(seeds),
+        "runs": runs,
+    }
+
+
+def _number():
+    return list(enumerate(FOLDS))
+
+
+def file_run(ledger, manifest, fold, seed, seconds=2.0):
+    keys = FOLDS[fold]
+    labels = np.array([CLIPS.index(key) % 2 for key in keys])
+    number = list(FOLDS).index(fold)
+    logits = np.zeros((2, len(keys), 2), np.float32)
+    logits[..., 0] = 100 * seed + 10 * number + np.arange(len(keys))
+    arrays = {
+        "keys": np.array(keys),
+        "labels": labels,
+        "epochs": np.array([1, 2]),
+        "logits": logits,
+        "train_counts": np.array([3 + number, 1]),
+    }
+    provenance = {"seconds": seconds, "finished": f"2026-01-0{seed + 1}", "lanes": 1}
+    provenance |= {"device": f"card {number}"}
+    ledger.write(manifest["runs"][f"{fold} {seed}"], arrays, provenance)
+
+
+def test_logits_are_joined_by_clip_whatever_the_order_of_finishing(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    for fold in reversed(FOLDS):
+        for seed in (1, 0):
+            file_run(ledger, manifest, fold, seed)
+    results, provenance = collect(ledger, manifest)
+    assert results.keys == tuple(CLIPS) and results.complete
+    assert results.labels.tolist() == [0, 1, 0, 1, 0]
+    assert results.folds == ("a/1", "a/1", "b/1", "b/2", "b/2")
+    expected = np.array([0, 1, 10, 20, 21])
+    np.testing.assert_array_equal(results.logits[0, 1, :, 0], expected)
+    np.testing.assert_array_equal(results.logits[1, 1, :, 0], expected + 100)
+    np.testing.assert_allclose(results.priors[2], [4 / 5, 1 / 5])
+    assert provenance["runs done"] == "6 of 6" and provenance["lanes"] == 1
+    assert provenance["device"] == ["card 0", "card 1", "card 2"]
+    assert provenance["seconds per run"] == 2.0
+
+
+def test_the_seeds_with_most_folds_count(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    for fold in FOLDS:
+        file_run(ledger, manifest, fold, 1)
+    file_run(ledger, manifest, "a/1", 0)
+    results, provenance = collect(ledger, manifest)
+    assert results.seeds == (1,) and results.complete
+    assert provenance["runs done"] == "4 of 6"
+
+
+def test_clips_pool_over_folds_that_all_seeds_have(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    for fold, seed in (("a/1", 0), ("b/1", 0), ("b/1", 1), ("b/2", 1)):
+        file_run(ledger, manifest, fold, seed)
+    results, _ = collect(ledger, manifest)
+    assert results.keys == ("b/1/x",) and results.seeds == (0, 1)
+    assert not results.complete
+
+
+def test_seeds_without_a_common_fold_are_not_mixed(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    file_run(ledger, manifest, "a/1", 0)
+    file_run(ledger, manifest, "b/2", 1)
+    results, _ = collect(ledger, manifest)
+    assert results.seeds == (0,) and set(results.folds) == {"a/1"}
+
+
+def test_nothing_finished_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no run of 6 has finished"):
+        collect(Ledger(tmp_path), row())
