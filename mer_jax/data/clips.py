@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mer_jax.typing import Batch
 
 Clips = Mapping[str, jax.Array]  # feature -> [N, ...]; "label" int32[N]
 
 
-def gather(clips: Clips, index: jax.Array) -> Batch:
+def gather(clips: Clips, index: jax.Array | np.ndarray) -> Batch:
     """Returns the batch at `index`.
 
     Args:

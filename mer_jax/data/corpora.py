@@ -219,7 +219,11 @@ def _feature(
 def _flow(size: int, records, name: str, data: Data, cache: Path, progress: Progress):
     onset = np.stack([r["frames"][r["onset_index"]] for r in records])
     apex = np.stack([r["frames"][r["apex_index"]] for r in records])
-    recipe = {"size": size, "method": data.flow, "limit": data.flow_limit}
+    recipe: dict[str, Any] = {
+        "size": size,
+        "method": data.flow,
+        "limit": data.flow_limit,
+    }
 
     def compute():
         told = lambda done, total: progress(f"optical flow of {name}", done, total)

@@ -27,16 +27,16 @@ def _jaxpr(jaxpr: core.Jaxpr) -> int:
 
 def _equation(equation) -> int:
     name, params = equation.primitive.name, equation.params
-    out = equation.outvars[0].aval if equation.outvars else None
+    out = equation.outvars[0].aval.shape if equation.outvars else ()
     if name == "dot_general":
         (contract, _), _ = params["dimension_numbers"]
         shape = equation.invars[0].aval.shape
-        return 2 * math.prod(out.shape) * math.prod(shape[d] for d in contract)
+        return 2 * math.prod(out) * math.prod(shape[d] for d in contract)
     if name == "conv_general_dilated":
         kernel = equation.invars[1].aval.shape
         filters = kernel[params["dimension_numbers"].rhs_spec[0]]
         per_output = math.prod(kernel) // filters // params["batch_group_count"]
-        return 2 * math.prod(out.shape) * per_output
+        return 2 * math.prod(out) * per_output
     inner = [_jaxpr(j) for value in params.values() for j in _jaxprs_in(value)]
     if name == "cond":
         return max(inner, default=0)

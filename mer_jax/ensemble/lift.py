@@ -101,10 +101,10 @@ def lift(
 
         def regrouped(*args):
             if lanes > 1:
-                args = [
+                args = tuple(
                     a if ax is None else jax.tree.map(split, a)
                     for a, ax in zip(args, axes, strict=True)
-                ]
+                )
             out = mapped(*((a,) for a in args))
             return jax.tree.map(join, out) if lanes > 1 else out
 

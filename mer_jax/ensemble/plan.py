@@ -121,7 +121,7 @@ def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
     state = program.abstract_state(name)
     rows = (program.width, program.stages[name].source.batch)
     index = jax.ShapeDtypeStruct(rows, np.int32)
-    step = program.step(name, False)
+    step: Any = program.step(name, False)
     total = flops.count(step, state, index, program.clips)
     start = time.monotonic()
     memory = step.lower(state, index, program.clips).compile().memory_analysis()

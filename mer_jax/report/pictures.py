@@ -38,11 +38,9 @@ def confusion_png(row: Row, cut: Cut) -> bytes:
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for i, j in np.ndindex(share.shape):
         axes.text(
-            *(
-                j,
-                i,
-                _cell(counts[i, j], share[i, j], seeds=len(cut.per_seed)),
-            ),
+            j,
+            i,
+            _cell(float(counts[i, j]), float(share[i, j]), seeds=len(cut.per_seed)),
             ha="center",
             va="center",
             color="white" if share[i, j] > 0.6 else _INK,

@@ -1,5 +1,6 @@
 """One training step of one run: the loop's body, written without a run axis."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 
@@ -130,7 +131,8 @@ def train_step(stage: Stage, state: RunState, batch: Batch) -> tuple[RunState, M
     key = rng.fold_in(state.key, state.step)
     # In [0, 1): for schedules inside a loss, such as gradient reversal's.
     batch = {**batch, "progress": state.step / state.num_steps}
-    params, model_state, metrics = state.params, state.model_state, {}
+    params, model_state = state.params, state.model_state
+    metrics: dict[str, jax.Array] = {}
     batch = stage.prepare(params, model_state, batch, rng.fold_in(key, 0))
     opt_states = []
     for i, update in enumerate(stage.updates):
@@ -145,7 +147,8 @@ def train_step(stage: Stage, state: RunState, batch: Batch) -> tuple[RunState, M
             model_state = aux.model_state
         opt_states.append(opt_state)
         metrics |= {f"{update.name}/{k}": v for k, v in aux.metrics.items()}
-    return state.replace(
+    return dataclasses.replace(
+        state,
         step=state.step + 1,
         params=params,
         model_state=model_state,

@@ -92,7 +92,9 @@ class Stem(nn.Module):
 
         sign = jax.lax.stop_gradient(jnp.where(scale < 0, -1.0, 1.0))
         block = jax.checkpoint(
-            lambda rows: _conv_pool(*rows, kernel, bias, sign.astype(kernel.dtype))
+            lambda rows: _conv_pool(
+                rows[0], rows[1], kernel, bias, sign.astype(kernel.dtype)
+            )
         )
         pooled, count, total, scatter = _in_chunks(block, (images, mask), self.chunk)
         if train and not self.is_initializing():
