@@ -46,6 +46,10 @@ class Program:
         self.width = self.mesh.size * layout.lanes
         arrays = {**corpus.features, "label": corpus.labels}
         self.clips: Mapping[str, jax.Array] = replicate(self.mesh, arrays)
+        # Cached per program, so that a sweep's next row frees this one's clips.
+        self.init = functools.cache(self._init)
+        self.step = functools.cache(self._step)
+        self.metric_names = functools.cache(self._metric_names)
 
     def _lift(self, fn: Callable, donate: tuple[str, ...] = ()) -> Callable:
         return lift(
@@ -57,8 +61,7 @@ class Program:
             spmd=self.layout.spmd,
         )
 
-    @functools.cache  # noqa: B019 - a program lives as long as the process
-    def init(self, stage: str) -> Callable:
+    def _init(self, stage: str) -> Callable:
         """Returns `(key [L], num_steps [L], finished [L, ...], clips) -> RunState`."""
         todo = self.stages[stage]
         rows = np.full(todo.source.batch, -1, np.int32)
@@ -68,8 +71,7 @@ class Program:
 
         return self._lift(init)
 
-    @functools.cache  # noqa: B019
-    def step(self, stage: str, unequal: bool) -> Callable:
+    def _step(self, stage: str, unequal: bool) -> Callable:
         """Returns `(state, index [L, B], clips) -> (state, metrics [L])`.
 
         Args:
@@ -114,7 +116,7 @@ class Program:
         states = {name: self.abstract_state(name) for name in earlier}
         return {name: (s.params, s.model_state) for name, s in states.items()}
 
-    def metric_names(self, stage: str) -> tuple[str, ...]:
+    def _metric_names(self, stage: str) -> tuple[str, ...]:
         """Returns the metrics of one step, sorted."""
         rows = (self.width, self.stages[stage].source.batch)
         index = put(self.mesh, np.zeros(rows, np.int32))

@@ -1,0 +1,239 @@
+"""Tests for mer_jax/ensemble/runner.py; what holds of every system is tested there."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mer_jax.ensemble.checkpoint import Checkpoints, Place
+from mer_jax.ensemble.lift import replicate
+from mer_jax.ensemble.runner import Hooks, Interrupted, eval_epochs
+from mer_jax.errors import UserError
+from tests import flights, toys
+
+EVERY_STEP = -1.0  # seconds between checkpoints
+
+
+@pytest.fixture
+def duel(tmp_path):
+    """A runner of one fold of 6 steps; a new one each time, on one directory."""
+    row, program = flights.row("duel"), flights.program("duel")
+    fold = flights.folds_of(row, steps=3)[0]
+    return lambda: flights.runner(row, program, [fold], tmp_path / "wave")
+
+
+def stop_after(steps):
+    counter = itertools.count(1)
+    return lambda: next(counter) >= steps
+
+
+# What is told and asked.
+
+
+def test_every_step_is_told_and_a_fresh_start_too(duel):
+    told = []
+    hooks = Hooks(stepped=lambda: told.append("step"), resumed=told.append)
+    duel().run(hooks)
+    assert told == [0] + ["step"] * 6
+
+
+def test_a_resumed_wave_tells_the_steps_it_had_taken(duel):
+    with pytest.raises(Interrupted):
+        duel().run(Hooks(stop=stop_after(4)))
+    told = []
+    duel().run(Hooks(stepped=lambda: told.append("step"), resumed=told.append))
+    assert told == [4, "step", "step"]
+
+
+def test_time_is_counted_over_interruptions(duel):
+    with pytest.raises(Interrupted):
+        duel().run(Hooks(stop=stop_after(3)))
+    with Checkpoints(duel().directory) as checkpoints:
+        first = float(duel()._restore(checkpoints).seconds[0])
+    assert 0 < first < duel().run(Hooks()).seconds[0]
+
+
+def places_saved(monkeypatch):
+    places, save = [], Checkpoints.save
+
+    def spy(self, place, *args):
+        places.append(place)
+        save(self, place, *args)
+
+    monkeypatch.setattr(Checkpoints, "save", spy)
+    return places
+
+
+def test_checkpoints_come_as_often_as_asked_and_not_after_the_last_step(
+    duel, monkeypatch
+):
+    places = places_saved(monkeypatch)
+    duel().run(Hooks())  # 30 seconds are not over
+    assert places == []
+    duel().run(Hooks(checkpoint_every=EVERY_STEP))
+    assert places == [Place("duel", step, step) for step in (1, 2, 3, 4, 5)]
+
+
+def test_a_wish_to_stop_at_the_end_of_a_stage_saves_first(tmp_path, monkeypatch):
+    row, program = flights.row("relay"), flights.program("relay")
+    fold = flights.folds_of(row, steps=3)[0]
+    runner = lambda: flights.runner(row, program, [fold], tmp_path / "wave")
+    places = places_saved(monkeypatch)
+    with pytest.raises(Interrupted):
+        runner().run(Hooks(stop=stop_after(6)))
+    assert places == [Place("pretrain", 6, 6)]
+    told = []
+    with pytest.raises(Interrupted):
+        runner().run(Hooks(stop=stop_after(1), resumed=told.append))
+    assert told == [6]
+    assert places[1] == Place("probe", 1, 7)
+
+
+def test_a_wish_to_stop_at_the_very_last_step_lets_the_wave_land(duel):
+    assert duel().run(Hooks(stop=stop_after(6))).place == Place("duel", 6, 6)
+
+
+# Results.
+
+
+def test_stored_logits_are_the_predictions_of_the_test_clips(duel):
+    runner = duel()
+    flight = runner.run(Hooks())
+    assert runner.epochs == [1, 2] and flight.logits.shape[:2] == (1, 2)
+    (test,) = runner.test
+    nets = jax.tree.map(lambda x: x[0], (flight.state.params, flight.state.model_state))
+    expected = runner.program.system.predict(
+        *nets, flights.batch_of(runner.corpus, test)
+    )
+    np.testing.assert_allclose(flight.logits[0, -1], expected, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(flight.logits[0, 0], flight.logits[0, 1])
+
+
+def test_logits_are_stored_only_after_the_epochs_asked_for():
+    row = flights.row("duel")
+    experiment = dataclasses.replace(row.experiment, eval_every=5)
+    rare = dataclasses.replace(row, experiment=experiment)
+    program, fold = flights.program("duel"), flights.folds_of(row)[0]
+    seldom, often = (flights.land(r, program, [fold]) for r in (rare, row))
+    assert seldom["logits"].shape[1] == 1
+    np.testing.assert_array_equal(seldom["logits"][:, 0], often["logits"][:, -1])
+
+
+def test_seeds_of_one_fold_are_other_runs():
+    row = flights.row("duel")
+    experiment = dataclasses.replace(row.experiment, seeds=(0, 1))
+    both = dataclasses.replace(row, experiment=experiment)
+    zero, one, *_ = both.runs
+    assert zero.fold is one.fold
+    indices, states = [], []
+    for run in (zero, one):
+        wave = flights.Wave((run,), 1)
+        runner = flights.WaveRunner(
+            flights.program("duel"), row.corpus, wave, flights.Path("unused")
+        )
+        indices.append(runner.indices["duel"][0])
+        states.append(flights.host(flights.enter(runner, "duel")))
+    assert (indices[0] != indices[1]).any()
+    assert any("params" in path for path in flights.differing(*states))
+
+
+@given(st.integers(1, 50), st.integers(1, 60))
+def test_the_last_epoch_is_always_stored_and_others_at_equal_distances(epochs, every):
+    stored = eval_epochs(epochs, every)
+    assert stored[-1] == epochs and stored == sorted(set(stored))
+    assert set(stored) - {epochs} == {e for e in range(1, epochs) if e % every == 0}
+
+
+def test_eval_every_must_be_positive():
+    with pytest.raises(UserError, match="eval_every must be 1 or more, got 0"):
+        eval_epochs(10, 0)
+
+
+# Numbers that are not finite.
+
+MARK = 1234.0  # of a clip that has a finite loss and no finite gradient
+
+
+@pytest.fixture(scope="module")
+def fragile():
+    """A row and its program; a clip marked `MARK` spoils the gradients."""
+
+    def spoilt(update):
+        def gradients(trained, frozen, model_state, batch, key):
+            grads, aux = update.gradients(trained, frozen, model_state, batch, key)
+            bad = (batch["apex"] == MARK).any()
+            return jax.tree.map(lambda g: jnp.where(bad, jnp.nan, g), grads), aux
+
+        return dataclasses.replace(update, gradients=gradients)
+
+    made = toys.Duel()
+    system = made.build(3)
+    (stage,) = system.stages
+    *others, last = stage.updates
+    stage = dataclasses.replace(stage, updates=(*others, spoilt(last)))
+    system = dataclasses.replace(system, stages=(stage,))
+    row = flights.row_of(made, system, flights.row("duel").corpus)
+    return row, flights.program_of(row)
+
+
+def soiled(corpus, clip, value):
+    apex = corpus.features["apex"].copy()
+    apex[clip] = value
+    return {**corpus.features, "apex": apex, "label": corpus.labels}
+
+
+def fail_at(row, program, value, tmp_path, monkeypatch):
+    """Trains with a clip of the second step, 1, made bad; returns the error's text."""
+    fold = flights.folds_of(row, steps=3)[0]
+    runner = lambda: flights.runner(row, program, [fold], tmp_path / "wave")
+    clip = runner().indices["duel"][0][0, 1, 0]
+    with monkeypatch.context() as patch:
+        clips = replicate(program.mesh, soiled(row.corpus, clip, value))
+        patch.setattr(program, "clips", clips)
+        with pytest.raises(UserError) as error:
+            runner().run(Hooks(checkpoint_every=EVERY_STEP))
+    return fold, runner, str(error.value)
+
+
+def assert_last_good_checkpoint_leads_to_the_end(row, program, fold, runner, steps):
+    """With the clip mended, as by hand, the run goes on from before the damage."""
+    with Checkpoints(runner().directory) as checkpoints:
+        assert checkpoints.latest()[0] == Place("duel", steps, steps)
+    told = []
+    flight = runner().run(Hooks(resumed=told.append))
+    assert told == [steps]
+    through = flights.land(row, program, [fold])
+    assert not flights.differing(through, flights.snapshot(flight))
+
+
+def test_a_loss_that_is_not_finite_names_the_run_and_keeps_the_last_good_checkpoint(
+    fragile, tmp_path, monkeypatch
+):
+    row, program = fragile
+    fold, runner, text = fail_at(row, program, np.nan, tmp_path, monkeypatch)
+    assert f"toy, fold {fold}, seed 0: not finite in stage 'duel': step 1" in text
+    assert "encoder/loss = nan" in text
+    assert_last_good_checkpoint_leads_to_the_end(row, program, fold, runner, steps=1)
+
+
+def test_parameters_that_are_not_finite_are_not_saved_though_the_loss_was(
+    fragile, tmp_path, monkeypatch
+):
+    row, program = fragile
+    fold, runner, text = fail_at(row, program, MARK, tmp_path, monkeypatch)
+    assert f"toy, fold {fold}, seed 0: not finite in stage 'duel': parameters" in text
+    assert_last_good_checkpoint_leads_to_the_end(row, program, fold, runner, steps=1)
+
+
+def test_a_test_clip_that_is_not_finite_is_not_a_result(fragile, tmp_path, monkeypatch):
+    row, program = fragile
+    fold = row.folds[0]
+    clips = replicate(program.mesh, soiled(row.corpus, fold.test[0], np.nan))
+    monkeypatch.setattr(program, "clips", clips)
+    with pytest.raises(UserError, match=f"fold {fold.name}.*test logits are NaN"):
+        flights.runner(row, program, [fold.name], tmp_path / "wave").run(Hooks())

@@ -1,0 +1,27 @@
+"""What the README says about the code is true of the code."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_file_that_is_linked_exists():
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_reading_path_has_the_lines_it_claims():
+    path = re.findall(r"\]\((mer_jax/[^)]+\.py)\)", README)
+    lines = sum(len((ROOT / name).read_text().splitlines()) for name in path)
+    (claimed,) = re.findall(r"(\d+) lines, docstrings included", README)
+    assert int(claimed) == lines
+
+
+def test_every_command_of_mer_is_named():
+    main = (ROOT / "mer_jax" / "cli" / "main.py").read_text()
+    commands = re.findall(r"^def ([a-z]+?)_?\(", main, re.MULTILINE)
+    for command in set(commands) - {"main"}:
+        assert f"mer {command}" in README
