@@ -66,6 +66,25 @@ def test_no_collective_even_where_a_convolution_is_grouped(devices, lanes, spmd)
     assert "convolution" in text
 
 
+@pytest.mark.parametrize(("devices", "lanes"), LAYOUTS)
+def test_the_twins_give_the_same_bits(devices, lanes):
+    results = []
+    for spmd in SPMD:
+        mesh, fn = lifted(devices, lanes, spmd, convolve_some)
+        runs = put(mesh, (kernels(devices * lanes), some(devices * lanes)))
+        results.append(fn(*runs, replicate(mesh, IMAGES))["moved"])
+    np.testing.assert_array_equal(*results)
+
+
+def test_neighbours_and_the_place_among_them_change_no_bit():
+    mesh, fn = lifted(2, 2, fn=convolve_some)
+    stacked, index, images = kernels(4), some(4), replicate(mesh, IMAGES)
+    expected = np.asarray(fn(*put(mesh, (stacked, index)), images)["moved"])
+    for order in ([0, 0, 0, 0], [3, 0, 2, 1], [1, 2, 3, 0]):
+        found = fn(*put(mesh, (stacked[order], index[order])), images)["moved"]
+        np.testing.assert_array_equal(found, expected[order])
+
+
 def test_one_lane_is_the_program_of_the_run_alone():
     """No vmap: a grouped convolution is slow, and rounds otherwise."""
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from mer_jax.ensemble.lift import per_run
+from mer_jax.ensemble.lift import per_run, put
 from mer_jax.ensemble.program import Layout
 from tests import flights, toys
 
@@ -36,11 +36,11 @@ def test_test_rows_are_padded_to_the_largest_fold(program):
     assert rows.tolist() == [3, 5] + [-1] * 6 and rows.dtype == np.int32
 
 
-def test_the_abstract_state_is_the_state_without_its_values(program, tmp_path):
-    row = flights.row("relay")
+def test_the_abstract_state_is_the_state_without_its_values(tmp_path):
+    row, program = flights.row("duel"), flights.program("duel", FOUR)
     runner = flights.runner(row, program, flights.folds_of(row)[:4], tmp_path / "w")
-    state = flights.enter(runner, "pretrain")
-    abstract = program.abstract_state("pretrain")
+    state = flights.enter(runner, "duel")
+    abstract = program.abstract_state("duel")
     assert jax.tree.structure(state) == jax.tree.structure(abstract)
     for real, told in zip(
         jax.tree.leaves(state), jax.tree.leaves(abstract), strict=True
@@ -73,11 +73,14 @@ def test_functions_are_made_once(program):
 
 def test_finding_out_shapes_and_names_and_training_share_one_trace(tmp_path):
     made = toys.Duel()
-    row = flights.row_of(
-        made, flights.counted(made.build(3)), flights.row("duel").corpus
-    )
+    system, corpus = flights.counted(made.build(3)), flights.row("duel").corpus
+    row = flights.row_of(made, system, corpus)
     program = flights.program_of(row)
+    runner = flights.runner(row, program, flights.folds_of(row)[:1], tmp_path)
     before = flights.TRACES["duel", "duel"]
-    for fold in flights.folds_of(row)[:2]:
-        flights.land(row, program, [fold])
+    program.metric_names("duel")
+    assert flights.TRACES["duel", "duel"] == before + 1
+    index = put(program.mesh, runner.indices["duel"][0][0, :1])
+    state = flights.enter(runner, "duel")
+    program.step("duel", False).lower(state, index, program.clips)
     assert flights.TRACES["duel", "duel"] == before + 1

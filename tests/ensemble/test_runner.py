@@ -14,7 +14,7 @@ from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.lift import replicate
 from mer_jax.ensemble.runner import Hooks, Interrupted, eval_epochs
 from mer_jax.errors import UserError
-from tests import flights, toys
+from tests import flights
 
 EVERY_STEP = -1.0  # seconds between checkpoints
 
@@ -156,84 +156,70 @@ def test_eval_every_must_be_positive():
 
 # Numbers that are not finite.
 
-MARK = 1234.0  # of a clip that has a finite loss and no finite gradient
 
-
-@pytest.fixture(scope="module")
-def fragile():
-    """A row and its program; a clip marked `MARK` spoils the gradients."""
-
-    def spoilt(update):
-        def gradients(trained, frozen, model_state, batch, key):
-            grads, aux = update.gradients(trained, frozen, model_state, batch, key)
-            bad = (batch["apex"] == MARK).any()
-            return jax.tree.map(lambda g: jnp.where(bad, jnp.nan, g), grads), aux
-
-        return dataclasses.replace(update, gradients=gradients)
-
-    made = toys.Duel()
-    system = made.build(3)
-    (stage,) = system.stages
-    *others, last = stage.updates
-    stage = dataclasses.replace(stage, updates=(*others, spoilt(last)))
-    system = dataclasses.replace(system, stages=(stage,))
-    row = flights.row_of(made, system, flights.row("duel").corpus)
-    return row, flights.program_of(row)
-
-
-def soiled(corpus, clip, value):
+def with_clip(program, corpus, clip, value):
+    """The resident clips with one of them made bad."""
     apex = corpus.features["apex"].copy()
     apex[clip] = value
-    return {**corpus.features, "apex": apex, "label": corpus.labels}
+    arrays = {**corpus.features, "apex": apex, "label": corpus.labels}
+    return replicate(program.mesh, arrays)
 
 
-def fail_at(row, program, value, tmp_path, monkeypatch):
-    """Trains with a clip of the second step, 1, made bad; returns the error's text."""
-    fold = flights.folds_of(row, steps=3)[0]
-    runner = lambda: flights.runner(row, program, [fold], tmp_path / "wave")
-    clip = runner().indices["duel"][0][0, 1, 0]
-    with monkeypatch.context() as patch:
-        clips = replicate(program.mesh, soiled(row.corpus, clip, value))
-        patch.setattr(program, "clips", clips)
-        with pytest.raises(UserError) as error:
-            runner().run(Hooks(checkpoint_every=EVERY_STEP))
-    return fold, runner, str(error.value)
-
-
-def assert_last_good_checkpoint_leads_to_the_end(row, program, fold, runner, steps):
-    """With the clip mended, as by hand, the run goes on from before the damage."""
+def assert_last_good_checkpoint_leads_to_the_end(runner, steps):
+    """Once what was wrong is mended the run goes on from before the damage."""
     with Checkpoints(runner().directory) as checkpoints:
         assert checkpoints.latest()[0] == Place("duel", steps, steps)
     told = []
     flight = runner().run(Hooks(resumed=told.append))
     assert told == [steps]
-    through = flights.land(row, program, [fold])
+    row, program = flights.row("duel"), flights.program("duel")
+    through = flights.land(row, program, [runner().wave.runs[0].fold.name])
     assert not flights.differing(through, flights.snapshot(flight))
 
 
 def test_a_loss_that_is_not_finite_names_the_run_and_keeps_the_last_good_checkpoint(
-    fragile, tmp_path, monkeypatch
+    duel, monkeypatch
 ):
-    row, program = fragile
-    fold, runner, text = fail_at(row, program, np.nan, tmp_path, monkeypatch)
-    assert f"toy, fold {fold}, seed 0: not finite in stage 'duel': step 1" in text
+    runner = duel()
+    clip = runner.indices["duel"][0][0, 1, 0]  # first seen in step 1
+    with monkeypatch.context() as patch:
+        clips = with_clip(runner.program, runner.corpus, clip, np.nan)
+        patch.setattr(runner.program, "clips", clips)
+        with pytest.raises(UserError) as error:
+            runner.run(Hooks(checkpoint_every=EVERY_STEP))
+    text = str(error.value)
+    assert f"{runner.wave.runs[0]}: not finite in stage 'duel': step 1" in text
     assert "encoder/loss = nan" in text
-    assert_last_good_checkpoint_leads_to_the_end(row, program, fold, runner, steps=1)
+    assert_last_good_checkpoint_leads_to_the_end(duel, steps=1)
 
 
 def test_parameters_that_are_not_finite_are_not_saved_though_the_loss_was(
-    fragile, tmp_path, monkeypatch
+    duel, monkeypatch
 ):
-    row, program = fragile
-    fold, runner, text = fail_at(row, program, MARK, tmp_path, monkeypatch)
-    assert f"toy, fold {fold}, seed 0: not finite in stage 'duel': parameters" in text
-    assert_last_good_checkpoint_leads_to_the_end(row, program, fold, runner, steps=1)
+    """As after a gradient that is infinite where the loss is not."""
+    runner, number = duel(), itertools.count(1)
+    real = runner.program.step("duel", False)
+
+    def step(state, rows, clips):
+        state, metrics = real(state, rows, clips)
+        if next(number) == 2:
+            spoil = lambda x: x.at[0].set(jnp.nan)
+            state = state.replace(params=jax.tree.map(spoil, state.params))
+        return state, metrics
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runner.program, "step", lambda stage, unequal: step)
+        with jax.transfer_guard("allow"), pytest.raises(UserError) as error:
+            runner.run(Hooks(checkpoint_every=EVERY_STEP))
+    text = f"{runner.wave.runs[0]}: not finite in stage 'duel': parameters"
+    assert text in str(error.value)
+    assert_last_good_checkpoint_leads_to_the_end(duel, steps=1)
 
 
-def test_a_test_clip_that_is_not_finite_is_not_a_result(fragile, tmp_path, monkeypatch):
-    row, program = fragile
-    fold = row.folds[0]
-    clips = replicate(program.mesh, soiled(row.corpus, fold.test[0], np.nan))
-    monkeypatch.setattr(program, "clips", clips)
+def test_a_test_clip_that_is_not_finite_is_not_a_result(duel, monkeypatch):
+    runner = duel()
+    fold = runner.wave.runs[0].fold
+    clips = with_clip(runner.program, runner.corpus, fold.test[0], np.nan)
+    monkeypatch.setattr(runner.program, "clips", clips)
     with pytest.raises(UserError, match=f"fold {fold.name}.*test logits are NaN"):
-        flights.runner(row, program, [fold.name], tmp_path / "wave").run(Hooks())
+        runner.run(Hooks())

@@ -5,6 +5,7 @@ Compiling is what costs: where one system is proof enough of the engine, the oth
 are marked slow.
 """
 
+import dataclasses
 import itertools
 import json
 import re
@@ -21,40 +22,47 @@ from mer_jax.train.step import train_step
 from tests import flights, toys
 from tests.systems import golden_step
 
-ALONE, FOUR = flights.ALONE, Layout(devices=4)
-TWO_BY_TWO = Layout(devices=2, lanes=2)
+FOUR, TWO_BY_TWO = Layout(devices=4), Layout(devices=2, lanes=2)
+PMAP, PMAP_TWO_BY_TWO = (
+    dataclasses.replace(x, spmd="pmap") for x in (FOUR, TWO_BY_TWO)
+)
 LANES = Layout(devices=1, lanes=4)
+BY_DEFAULT = (FOUR, PMAP)
 # One device and several compile to different programs. Most systems give the same
 # bits in both; these round differently and are held equal in float64 only.
 ROUNDED_BY_DEVICES = {"ststnet"}
 
-every_system = pytest.mark.parametrize("name", flights.SYSTEMS)
-in_float64 = pytest.mark.parametrize(  # three stages: three times the compiling
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.slow if name == "relay" else ())
-        for name in flights.SYSTEMS
-    ],
-)
+# Compiling `relay`, of three stages, takes as long as three systems.
+CHEAP = [name for name in flights.SYSTEMS if name != "relay"]
 
 
-def systems_and(*values, by_default):
-    """Parameters (system, value); those not `by_default(name, value)` are slow."""
-    return [
-        pytest.param(
-            name,
-            value,
-            marks=() if by_default(name, value) else pytest.mark.slow,
-            id=f"{name}-{_brief(value)}",
-        )
-        for name, value in itertools.product(flights.SYSTEMS, values)
-    ]
+def systems(default):
+    """Parameters: every system, those not in `default` only with -m slow."""
+    slow = lambda name: () if name in default else pytest.mark.slow
+    return [pytest.param(name, marks=slow(name)) for name in flights.SYSTEMS]
 
 
-def _brief(value):
-    if isinstance(value, Layout):
-        return f"{value.devices}x{value.lanes}-{value.spmd}"
-    return str(value)
+every_system = pytest.mark.parametrize("name", systems(flights.SYSTEMS))
+every_cheap_system = pytest.mark.parametrize("name", systems(CHEAP))
+every_published_system = pytest.mark.parametrize("name", systems(flights.PUBLISHED))
+
+
+def every_system_on(*layouts, default=CHEAP):
+    """Systems times layouts; by default those in `default`, and without lanes."""
+    return pytest.mark.parametrize(
+        ("name", "layout"),
+        [
+            pytest.param(
+                name,
+                layout,
+                marks=()
+                if name in default and layout in BY_DEFAULT
+                else pytest.mark.slow,
+                id=f"{name}-{layout.devices}x{layout.lanes}-{layout.spmd}",
+            )
+            for name, layout in itertools.product(flights.SYSTEMS, layouts)
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -288,10 +296,7 @@ def test_a_run_interrupted_after_every_step_is_the_same_bitwise(name, alone, tmp
     assert not flights.differing(alone(name, fold), flights.lane(resumed, 0))
 
 
-@pytest.mark.parametrize(
-    ("name", "layout"),
-    systems_and(FOUR, TWO_BY_TWO, by_default=lambda n, v: n != "duel" and v == FOUR),
-)
+@every_system_on(FOUR, TWO_BY_TWO)
 def test_a_wave_interrupted_in_the_middle_is_the_same_bitwise(name, layout, tmp_path):
     row, program = flights.row(name), flights.program(name, layout)
     folds = flights.folds_of(row, steps=3)[:4]
@@ -305,7 +310,7 @@ def test_a_wave_interrupted_in_the_middle_is_the_same_bitwise(name, layout, tmp_
 # Several runs.
 
 
-@every_system
+@every_cheap_system
 def test_four_devices_train_what_one_does_bitwise(name, alone):
     row = flights.row(name)
     folds = flights.folds_of(row, steps=3)[:4]
@@ -318,24 +323,20 @@ def test_four_devices_train_what_one_does_bitwise(name, alone):
     assert any(differing) == (name in ROUNDED_BY_DEVICES), differing
 
 
-@pytest.mark.parametrize(
-    ("name", "devices"), systems_and(2, by_default=lambda n, v: False)
-)
-def test_the_number_of_devices_from_two_on_changes_no_bit(name, devices):
+@every_system_on(Layout(devices=2))
+def test_the_number_of_devices_from_two_on_changes_no_bit(name, layout):
     row = flights.row(name)
     folds = flights.folds_of(row, steps=3)[:4]
     four = flights.land(row, flights.program(name, FOUR), folds)
-    program = flights.program(name, Layout(devices=devices))
-    for start in range(0, 4, devices):
-        some = flights.land(row, program, folds[start : start + devices])
-        for number in range(devices):
+    program = flights.program(name, layout)
+    for start in range(0, 4, program.width):
+        some = flights.land(row, program, folds[start : start + program.width])
+        for number in range(program.width):
             expected = flights.lane(four, start + number)
             assert not flights.differing(expected, flights.lane(some, number))
 
 
-@pytest.mark.parametrize(
-    ("name", "layout"), systems_and(TWO_BY_TWO, by_default=lambda n, v: n == "duel")
-)
+@every_system_on(TWO_BY_TWO)
 def test_neighbours_and_the_place_among_them_change_no_bit(name, layout):
     row, program = flights.row(name), flights.program(name, layout)
     a, b, c, d = flights.folds_of(row, steps=3)[:4]
@@ -346,15 +347,7 @@ def test_neighbours_and_the_place_among_them_change_no_bit(name, layout):
         assert not flights.differing(expected, found), folds
 
 
-@pytest.mark.parametrize(
-    ("name", "layout"),
-    systems_and(
-        Layout(devices=1, lanes=2),
-        LANES,
-        FOUR,
-        by_default=lambda n, v: n in flights.PUBLISHED and v.lanes != 2,
-    ),
-)
+@every_system_on(Layout(devices=1, lanes=2), LANES, FOUR, default=flights.PUBLISHED)
 def test_lanes_and_devices_agree_in_float64(name, layout, alone_in_float64):
     with jax.enable_x64(True):
         row = flights.row(name, x64=True)
@@ -367,7 +360,7 @@ def test_lanes_and_devices_agree_in_float64(name, layout, alone_in_float64):
             flights.assert_close(alone_in_float64(name, fold), found, 1e-6)
 
 
-@in_float64
+@every_published_system
 def test_runs_of_unequal_length_share_a_wave(name, alone_in_float64):
     with jax.enable_x64(True):
         row = flights.row(name, x64=True)
@@ -388,7 +381,7 @@ def test_runs_of_unequal_length_share_a_wave(name, alone_in_float64):
             flights.assert_close(alone_in_float64(name, fold), found, 1e-6)
 
 
-@in_float64
+@every_published_system
 def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
     with jax.enable_x64(True):
         row = flights.row(name, x64=True)
@@ -418,39 +411,18 @@ def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
 # The compiled program.
 
 
-@pytest.mark.parametrize(
-    ("name", "lanes"),
-    systems_and(
-        1,
-        2,
-        by_default=lambda n, v: (
-            v == (1 if n in flights.PUBLISHED else 2) and n != "relay"
-        ),
-    ),
-)
-def test_pmap_is_shard_map_bitwise(name, lanes):
+@every_system_on(PMAP, PMAP_TWO_BY_TWO)
+def test_pmap_is_shard_map_bitwise(name, layout):
     row = flights.row(name)
     folds = flights.folds_of(row, steps=3)[:4]
     shard_map, pmap = (
-        flights.land(row, flights.program(name, Layout(4 // lanes, lanes, spmd)), folds)
-        for spmd in ("shard_map", "pmap")
+        flights.land(row, flights.program(name, twin), folds)
+        for twin in (dataclasses.replace(layout, spmd="shard_map"), layout)
     )
     assert not flights.differing(shard_map, pmap)
 
 
-@pytest.mark.parametrize(
-    ("name", "layout"),
-    systems_and(
-        FOUR,
-        Layout(devices=4, spmd="pmap"),
-        TWO_BY_TWO,
-        Layout(devices=2, lanes=2, spmd="pmap"),
-        by_default=lambda n, v: (
-            (v == FOUR or v.lanes == (1 if n in flights.PUBLISHED else 2))
-            and (n != "relay" or v == FOUR)
-        ),
-    ),
-)
+@every_system_on(FOUR, PMAP, TWO_BY_TWO, PMAP_TWO_BY_TWO)
 def test_the_program_holds_no_collective(name, layout, tmp_path):
     row, program = flights.row(name), flights.program(name, layout)
     folds = flights.folds_of(row, steps=3)[:4]

@@ -17,7 +17,7 @@ from . import reference
 
 BATCH = 12
 # Of the greatest value of an array; float32 sums of 10 800 terms round.
-TOLERANCE = {False: 5e-6, True: 1e-9}
+TOLERANCE = {False: 5e-6, True: 1e-12}
 both_precisions = pytest.mark.parametrize("x64", [False, True], ids=["f32", "f64"])
 
 
@@ -50,7 +50,7 @@ def built(chunk=4, dropout=0.0, **more):
 
 
 @functools.cache
-def jitted(x64, chunk=4):
+def jitted(x64, chunk):
     """One training step that tells its gradients; one program per precision."""
     (stage,) = built(chunk).stages
     (update,) = stage.updates
@@ -107,13 +107,20 @@ def test_evaluation_logits(golden, x64, chunk):
     expected = reference.group(golden, "eval", x64=x64)["logits"]
     with precision(x64):
         nets = nets_of(reference.group(golden, "initial"), dtype(x64))
-        logits = built(chunk).predict(*nets, batch(golden, FULL))
+        logits = jax.jit(built(chunk).predict)(*nets, batch(golden, FULL))
     assert logits.dtype == dtype(x64)
     assert_trees_close({"logits": logits}, {"logits": expected}, TOLERANCE[x64])
 
 
 @pytest.mark.parametrize(
-    ("x64", "chunk"), [(False, 4), (True, 4), (True, None), (True, 1), (True, 6)]
+    ("x64", "chunk"),
+    [
+        (False, 4),
+        (True, 4),
+        (True, None),
+        pytest.param(True, 1, marks=pytest.mark.slow),
+        pytest.param(True, 6, marks=pytest.mark.slow),
+    ],
 )
 def test_loss_and_gradients_of_one_batch(golden, x64, chunk):
     gradient = reference.group(golden, "gradient", x64=x64)
@@ -121,7 +128,7 @@ def test_loss_and_gradients_of_one_batch(golden, x64, chunk):
     with precision(x64):
         begun = start(golden, x64, chunk)
         _, metrics = jitted(x64, chunk)(begun, batch(golden, FULL))
-    tolerance = 1e-9 if x64 else 2e-5
+    tolerance = 1e-10 if x64 else 3e-5
     assert_trees_close(metrics["net/gradients"], flatten(expected), tolerance)
     loss = reference.group(golden, "train", x64=x64)["loss"]
     np.testing.assert_allclose(metrics["net/loss"], loss, rtol=TOLERANCE[x64])
@@ -145,7 +152,7 @@ def test_running_statistics_of_one_batch(golden, x64, name, rows):
     running = {k: v for k, v in expected.items() if "running" in k}
     _, statistics = nets_of({**initial, **running}, dtype(x64))
     with precision(x64):
-        state, metrics = jitted(x64)(start(golden, x64), batch(golden, rows))
+        state, metrics = jitted(x64, 4)(start(golden, x64), batch(golden, rows))
     np.testing.assert_allclose(
         metrics["net/loss"], expected["loss"], rtol=TOLERANCE[x64]
     )
@@ -165,16 +172,17 @@ def test_steps_of_adam(golden, x64, name):
     with precision(x64):
         state = start(golden, x64)
         for rows in STEPS[name]:
-            state, metrics = jitted(x64)(state, batch(golden, rows))
+            state, metrics = jitted(x64, 4)(state, batch(golden, rows))
             told.append(metrics["net/loss"])
         found = built().predict(state.params, state.model_state, batch(golden, FULL))
     # A step of Adam turns the rounding of a gradient near zero into a part of 5e-5.
-    assert_trees_close(state.params, params, 1e-9 if x64 else 1e-4)
-    assert_trees_close(state.model_state, statistics, 1e-9 if x64 else 1e-5)
+    tolerance = TOLERANCE[True] if x64 else 1e-5
+    assert_trees_close(state.params, params, tolerance)
+    assert_trees_close(state.model_state, statistics, tolerance)
     if losses is not None:
-        np.testing.assert_allclose(told, losses, rtol=1e-9 if x64 else 1e-5)
+        np.testing.assert_allclose(told, losses, rtol=tolerance)
     if logits is not None:
-        assert_trees_close({"logits": found}, {"logits": logits}, 1e-9 if x64 else 1e-4)
+        assert_trees_close({"logits": found}, {"logits": logits}, tolerance)
 
 
 # Properties.
@@ -184,7 +192,7 @@ def test_a_chunk_of_padding_alone_is_as_if_it_were_not_there(golden):
     few = batch(golden, slice(0, 4))  # two of three chunks are padding
     moved = {name: np.roll(rows, 4, axis=0) for name, rows in few.items()}
     with jax.enable_x64(True):
-        told = [jitted(True)(start(golden, True), rows) for rows in (few, moved)]
+        told = [jitted(True, 4)(start(golden, True), rows) for rows in (few, moved)]
     trees = [
         {"state": state.model_state, "gradients": metrics["net/gradients"]}
         for state, metrics in told
@@ -218,32 +226,39 @@ def test_moments_keep_their_digits_where_the_mean_is_great(golden):
     np.testing.assert_allclose(variance, x.reshape(400, 8).var(0), rtol=1e-2)
 
 
-def test_parameters_start_as_pytorch_starts_them(golden):
+@pytest.mark.parametrize("layer", ["conv3", "fc"])
+def test_the_initialiser_draws_as_pytorch_does(golden, layer):
     """Against [bound, smallest, largest, mean, deviation] of 400 PyTorch networks."""
-    system = built()
-    (stage,) = system.stages
-    example = batch(golden, FULL)
-    draw = jax.jit(jax.vmap(lambda key: stage.init(key, example)))
-    params, model_state = draw(jax.random.split(jax.random.key(0), 300))
-    drawn = flatten(params)
+    statistics = golden[f"init/{layer}.weight"]
+    bound, smallest, largest, mean, deviation = statistics
+    init = nets.uniform_fan_in({"conv3": 27, "fc": 400}[layer])
+    values = np.asarray(init(jax.random.key(0), (400, 27, 8)))
+    assert values.dtype == np.float32 and np.abs(values).max() <= bound
+    assert values.min() < 0.99 * smallest and values.max() > 0.99 * largest
+    assert abs(values.mean() - mean) < 0.02 * bound
+    assert values.std() == pytest.approx(deviation, rel=0.02)
+
+
+def test_every_parameter_starts_within_pytorchs_bounds_and_apart(golden):
+    (stage,) = built().stages
+    init = jax.jit(stage.init)
+    drawn = [init(jax.random.key(seed), batch(golden, FULL)) for seed in (0, 1)]
+    params, statistics = (flatten(tree) for tree in drawn[0])
     for name, torch in {
         "net/stem/kernel": "conv3.weight",
         "net/stem/bias": "conv3.bias",
         "net/head/kernel": "fc.weight",
         "net/head/bias": "fc.bias",
     }.items():
-        bound, smallest, largest, mean, deviation = golden[f"init/{torch}"]
-        values = np.asarray(drawn.pop(name))
-        assert np.abs(values).max() <= bound
-        assert values.min() < 0.95 * smallest and values.max() > 0.95 * largest
-        assert abs(values.mean() - mean) < 0.06 * bound
-        assert values.std() == pytest.approx(deviation, rel=0.05)
-        assert len(np.unique(values.reshape(300, -1)[:, 0])) == 300
-    assert {name: set(np.unique(v)) for name, v in drawn.items()} == {
+        values = np.asarray(params.pop(name))
+        bound = golden[f"init/{torch}"][0]
+        # 3 values reach half the bound in 7 of 8 cases, and in this one.
+        assert 0.5 * bound < np.abs(values).max() <= bound
+        assert (values != flatten(drawn[1][0])[name]).all()
+    assert {name: set(np.unique(v)) for name, v in params.items()} == {
         "net/stem/scale": {1.0},
         "net/stem/shift": {0.0},
     }
-    statistics = flatten(model_state)
     assert (statistics["net/stem/mean"] == 0).all()
     assert (statistics["net/stem/var"] == 1).all()
 
