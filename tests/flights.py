@@ -131,6 +131,11 @@ def folds_of(of: Row, steps: int | None = None) -> list[str]:
     return [r.fold.name for r in of.runs if steps is None or of.steps(r) == steps]
 
 
+def total_steps(of: Row, fold: str) -> int:
+    """Steps of all stages of the run of a fold."""
+    return next(of.total_steps(run) for run in of.runs if run.fold.name == fold)
+
+
 def runner(
     of: Row, with_program: Program, folds: Sequence[str], directory: Path
 ) -> WaveRunner:

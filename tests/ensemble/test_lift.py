@@ -1,7 +1,5 @@
 """Tests for mer_jax/ensemble/lift.py."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,15 +83,22 @@ def test_neighbours_and_the_place_among_them_change_no_bit():
         np.testing.assert_array_equal(found, expected[order])
 
 
-def test_one_lane_is_the_program_of_the_run_alone():
-    """No vmap: a grouped convolution is slow, and rounds otherwise."""
+@pytest.mark.parametrize("spmd", SPMD)
+@pytest.mark.parametrize(("devices", "lanes"), LAYOUTS)
+def test_one_lane_is_the_program_of_the_run_alone(devices, lanes, spmd):
+    """No vmap, not even over one: it rounds otherwise, and is slow."""
+    kinds = []
 
-    def grouped(lanes):
-        fn = lifted(1, lanes, fn=convolve_some)[1]
-        jaxpr = jax.make_jaxpr(fn)(kernels(lanes), some(lanes), IMAGES)
-        return set(re.findall(r"group_count=(\d+)", str(jaxpr))) > {"1"}
+    def spy(kernel, index, images):
+        kinds.append(type(kernel).__name__)
+        return convolve_some(kernel, index, images)
 
-    assert grouped(3) and not grouped(1)
+    _, fn = lifted(devices, lanes, spmd, spy)
+    jax.eval_shape(fn, kernels(devices * lanes), some(devices * lanes), IMAGES)
+    assert ("BatchTracer" in kinds) == (lanes > 1), kinds
+
+
+def test_one_lane_gives_the_bits_of_the_run_alone():
     alone = jax.jit(convolve)(kernels(1)[0], IMAGES)["moved"]
     together = lifted(1, 1)[1](kernels(1), IMAGES)["moved"][0]
     np.testing.assert_array_equal(alone, together)
