@@ -3,6 +3,7 @@
 import absl.flags
 import hypothesis
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)  # before any JAX computation
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -14,3 +15,11 @@ hypothesis.settings.load_profile("mer")
 
 def pytest_configure(config):
     absl.flags.FLAGS.mark_as_parsed()  # grain reads absl flags
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Whole files to a worker: the tests of one share compiled programs."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.option.dist == "load" else None

@@ -187,15 +187,14 @@ def test_the_step_of_every_stage_lowers_for_tpu_and_gpu(name):
 
 
 @every_system
-def test_the_same_key_gives_the_same_run_bitwise(name, alone):
-    row = flights.row(name)
-    one, other = flights.folds_of(row)[:2]
-    again = flights.land(row, flights.program(name), [one])
-    assert not flights.differing(alone(name, one), flights.lane(again, 0))
-    assert (
-        alone(name, one)["state/key"].tobytes()
-        != alone(name, other)["state/key"].tobytes()
-    )
+def test_a_fold_alone_is_the_fold_in_the_queue_bitwise(name, alone):
+    row, program = flights.row(name), flights.program(name)
+    folds = flights.folds_of(row)
+    expected = alone(name, folds[2])  # before any other, unless a test came between
+    queue = {fold: flights.land(row, program, [fold]) for fold in folds}
+    assert not flights.differing(expected, flights.lane(queue[folds[2]], 0))
+    keys = {landed["state/key"].tobytes() for landed in queue.values()}
+    assert len(keys) == len(folds)
 
 
 @every_system
