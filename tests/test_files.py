@@ -81,3 +81,13 @@ def test_a_folder_that_cannot_be_made_is_an_error_for_the_user(tmp_path):
 
 def test_the_user_reads_a_value_error_of_the_library():
     assert issubclass(UserError, ValueError)
+
+
+def test_the_reason_is_told_as_it_came_and_a_full_disk_is_known_by_its_words(tmp_path):
+    told = str(files.cannot_write(tmp_path, OSError("a strange medium")))
+    assert told.startswith(f"cannot write {tmp_path} (a strange medium).")
+    full = RuntimeError(f"array_record: {os.strerror(errno.ENOSPC)}; at byte 7")
+    told = str(files.cannot_write(tmp_path, full, 12))
+    assert told.startswith(
+        f"no room for {tmp_path} (No space left on device), 12 bytes"
+    )
