@@ -29,6 +29,11 @@ def start(cache, tmp_path, workdir):
     )
 
 
+def finish(process) -> int:
+    process.communicate()  # closes the pipes too
+    return process.returncode
+
+
 def logits(workdir) -> dict[str, np.ndarray]:
     paths = sorted(workdir.glob("runs/*/*.npz"))
     return {path.stem: np.load(path)["logits"] for path in paths}
@@ -45,17 +50,16 @@ def wait_for_checkpoint(workdir, process):
 def test_killed_at_three_random_moments_the_logits_are_bitwise_the_same(
     cache, tmp_path, seed
 ):
-    whole = start(cache, tmp_path, "whole")
-    assert whole.wait() == 0
+    assert finish(start(cache, tmp_path, "whole")) == 0
     moments, kills = random.Random(seed), 0
     for _ in range(3):
         process = start(cache, tmp_path, "killed")
         wait_for_checkpoint(tmp_path / "killed", process)
         time.sleep(moments.uniform(0.0, 0.5))
         process.kill()
-        kills += process.wait() == -signal.SIGKILL
+        kills += finish(process) == -signal.SIGKILL
     assert kills >= 2  # a fast machine may finish before the third
-    assert start(cache, tmp_path, "killed").wait() == 0
+    assert finish(start(cache, tmp_path, "killed")) == 0
     expected, found = logits(tmp_path / "whole"), logits(tmp_path / "killed")
     assert len(expected) == 2 and expected.keys() == found.keys()
     for run, values in expected.items():
@@ -73,5 +77,4 @@ def test_a_signal_saves_first_and_says_that_the_command_continues(
     _, messages = process.communicate()
     assert process.returncode == 130
     assert "The same command continues" in messages and "Traceback" not in messages
-    again = start(cache, tmp_path, "w")
-    assert again.wait() == 0
+    assert finish(start(cache, tmp_path, "w")) == 0
