@@ -36,9 +36,9 @@ class TrainingProgress:
         self._start: float | None = None
         self._printed = time.monotonic()
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             console=console,
             disable=not self._live,
             transient=True,
@@ -128,4 +128,5 @@ class Preparing:
 
 def console() -> Console:
     """Returns the console of progress and messages, standard error."""
-    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    # The name of a sweep's row holds brackets, which are no markup.
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True, markup=False)

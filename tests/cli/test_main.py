@@ -42,6 +42,7 @@ def test_more_seeds_join_the_runs_of_a_workdir(mer, workdir):
 
 def test_a_sweep_is_one_report_of_several_rows(mer):
     done = mer("run", *SMOKE, "--set", "system.order=label,shuffled", "--json")
+    assert "ststnet_demo-smoke[system.order=label]: 24 clips" in done.stderr
     names = [row["name"] for row in json.loads(done.stdout)["results"]]
     assert names == [
         "ststnet_demo-smoke[system.order=label]",
