@@ -44,12 +44,19 @@ class Place:
 class Checkpoints:
     """The checkpoints of one wave. A context manager: leaving it waits for disk."""
 
-    def __init__(self, directory: Path):
+    def __init__(self, directory: Path, *, clean: bool = False):
+        """Opens the checkpoints in `directory`.
+
+        Args:
+          directory: made if absent.
+          clean: remove what a killed process left half-written. Only for the process
+            that trains the wave: another one's half may still be growing.
+        """
         self._directory = directory
         self._checkpointer = ocp.training.Checkpointer(
             directory.resolve(),
             preservation_policy=ocp.training.preservation_policies.LatestN(1),
-            cleanup_tmp_directories=True,
+            cleanup_tmp_directories=clean,
         )
 
     def __enter__(self):

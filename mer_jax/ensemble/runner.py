@@ -112,7 +112,7 @@ class WaveRunner:
           UserError: for a loss that is not finite, or a disk that refuses.
           Interrupted: after saving, if `hooks.stop` says so.
         """
-        with Checkpoints(self.directory) as checkpoints:
+        with Checkpoints(self.directory, clean=True) as checkpoints:
             flight = self._restore(checkpoints) or self._start()
             hooks.resumed(flight.place.order)
             first = [s.name for s in self.stages].index(flight.place.stage)

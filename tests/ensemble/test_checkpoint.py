@@ -94,6 +94,17 @@ def test_a_checkpoint_cut_short_is_not_there(tmp_path):
         assert checkpoints.latest()[0] == Place("tune", 1, 19)
 
 
+@pytest.mark.parametrize("clean", [True, False])
+def test_only_who_trains_the_wave_removes_what_is_half_written(tmp_path, clean):
+    with Checkpoints(tmp_path / "w") as checkpoints:
+        checkpoints.save(Place("tune", 1, 19), tree(), ["a"], 1)
+    half = tmp_path / "w" / "20.orbax-checkpoint-tmp"
+    shutil.copytree(tmp_path / "w" / "19", half)
+    with Checkpoints(tmp_path / "w", clean=clean) as checkpoints:
+        assert checkpoints.latest()[0].order == 19
+    assert half.exists() != clean
+
+
 @pytest.mark.parametrize("asked", [True, False], ids=["asked first", "while writing"])
 def test_a_full_disk_is_an_error_for_the_user_and_spares_the_one_before(
     asked, tmp_path, monkeypatch
