@@ -12,7 +12,7 @@ Two variants compute the same function with the same number of parameters:
                fastest plain eager form we found)
 
 What was tried, in ms per fold-epoch (431 to 441 clips, 1 thread, torch 2.13.0, one
-Zen 4 core, best and worst of repeated runs on a shared machine):
+AMD EPYC core, best and worst of repeated runs on a shared machine):
 
     published                                 84 - 109
     published, channels-last                 102 - 118   slower

@@ -68,12 +68,11 @@ def workdir_of(options: RunOptions, experiments: Sequence[Experiment]) -> Path:
 
 def _integers(text: str) -> tuple[int, ...]:
     try:
-        seeds = tuple(int(part) for part in text.split(","))
+        return tuple(int(part) for part in text.split(","))
     except ValueError:
-        seeds = ()
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise UserError(f"--seeds {text}: expected different integers, e.g. 0,1,2")
-    return seeds
+        raise UserError(
+            f"--seeds {text}: expected different integers, e.g. 0,1,2"
+        ) from None
 
 
 def run_command(options: RunOptions, *, checkpoint_every: float, json: bool) -> None:

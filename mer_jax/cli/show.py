@@ -41,17 +41,15 @@ def status_command(workdir: str, *, json: bool) -> None:
 def report_command(workdir: str, out: str | None, *, json: bool) -> None:
     """See `mer report --help`."""
     ledger = Ledger(Path(workdir).expanduser())
-    rows, empty = [], []
-    for row in ledger.manifest()["rows"]:
-        try:
-            rows.append(_report_row(ledger, row))
-        except UserError as error:
-            empty.append(str(error))
-    if not rows:
-        raise UserError("; ".join(empty))
     screen = console()
-    for text in empty:
-        screen.print(f"left out: {text}")
+    rows = []
+    for row in ledger.manifest()["rows"]:
+        if any(ledger.done(run) for run in row["runs"].values()):
+            rows.append(_report_row(ledger, row))
+        else:
+            screen.print(f"left out: {row['name']}, no run has finished yet")
+    if not rows:
+        raise UserError(f"{workdir}: no run of any row has finished yet")
     written = write(rows, Path(out) if out else ledger.workdir / "report")
     if json:
         print(written.json.read_text())

@@ -77,6 +77,8 @@ def test_several_devices_and_lanes_run_and_pad(mer):
         (("run", "ststnet_demo", "--devices", "9"), "4 cpu device(s)"),
         (("run", *SMOKE, "--lanes", "0"), "--lanes must be 1 or more"),
         (("run", *SMOKE, "--seeds", "0,0"), "different integers"),
+        (("run", *SMOKE, "--seeds", "a"), "--seeds a: expected different integers"),
+        (("run", *SMOKE, "--seeds", "-1"), "different integers from 0"),
         (("run", *SMOKE, "--folds", "nobody"), "no fold nobody"),
         (("run", *SMOKE, "--keep-params", "some"), "auto, all, none or a number"),
         (("run", *SMOKE, "--set", "data.corpora=nothing"), "no corpus 'nothing'"),
@@ -99,6 +101,13 @@ def test_a_report_of_nothing_finished_says_so(mer, tmp_path):
     mer("run", *SMOKE, "--set", "system.learning_rate=1e38", check=False)
     done = mer("report", "w", check=False)
     assert done.returncode == 1 and "no run of" in done.stderr
+
+
+def test_a_broken_run_is_an_error_not_a_row_left_out(mer, workdir):
+    broken = sorted(workdir.glob("runs/*/*.npz"))[0]
+    broken.write_bytes(broken.read_bytes()[:100])
+    done = mer("report", "w", check=False)
+    assert done.returncode == 1 and broken.name in done.stderr
 
 
 def test_list_names_experiments_and_corpora(mer):
