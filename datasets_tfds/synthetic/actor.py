@@ -1,8 +1,10 @@
 """A subject in front of the camera: face, habits and neutral portrait."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
+from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.identity import Identity, draw_identity
 from datasets_tfds.synthetic.muscles import MUSCLES, Style, draw_style
 from datasets_tfds.synthetic.portrait import Portrait, draw_portrait
@@ -19,7 +21,7 @@ class Actor:
         identity: the face.
         styles: how this person performs each action unit.
         portrait: the neutral picture that all clips are warped from.
-        grey: seen by a monochrome camera, whose channels share their noise.
+        camera: that films the subject.
     """
 
     seed: int
@@ -27,21 +29,21 @@ class Actor:
     identity: Identity
     styles: Mapping[int, Style]
     portrait: Portrait
-    grey: bool
+    camera: Camera
 
 
-def cast(seed: int, subject: str, size: int, *, grey: bool = False) -> Actor:
+@functools.lru_cache(maxsize=8)  # a subject has many clips: drawn once for all
+def cast(seed: int, subject: str, camera: Camera) -> Actor:
     """The actor of a subject; depends on no other subject.
 
     Args:
         seed: of the corpus.
         subject: 'synthetic_casme2/sub01'.
-        size: height and width of the frames in pixels.
-        grey: see `Actor`.
+        camera: that films the subject.
     """
     identity = draw_identity(stream(seed, subject, "identity"))
     styles = {
         number: draw_style(stream(seed, subject, "style", number)) for number in MUSCLES
     }
-    portrait = draw_portrait(identity, size, grey=grey)
-    return Actor(seed, subject, identity, styles, portrait, grey)
+    portrait = draw_portrait(identity, camera)
+    return Actor(seed, subject, identity, styles, portrait, camera)

@@ -7,11 +7,14 @@ import numpy as np
 
 from datasets_tfds.synthetic import muscles
 from datasets_tfds.synthetic.actor import Actor
+from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.performance import Performance
 from datasets_tfds.synthetic.portrait import OVERSAMPLING
+from datasets_tfds.synthetic.raster import smoothstep
 from datasets_tfds.synthetic.streams import stream
 
 PIVOT_Y = 0.9  # the head turns about the neck, that far below the eyes, face units
+HEAD_BOX = (-1.3, 1.3, -1.25, 1.4)  # left, right, top, bottom of what it takes along
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Scene:
         expression: `[H, W, 2]` displacement at intensity 1, face units.
         twitches: the same of the unrelated movements.
         shading: `[H, W]` log brightness of the folds at intensity 1.
+        rigid: `[H, W]` share of the head's movement that a point joins in.
     """
 
     actor: Actor
@@ -30,6 +34,7 @@ class Scene:
     expression: np.ndarray
     twitches: np.ndarray
     shading: np.ndarray
+    rigid: np.ndarray
 
 
 def stage(actor: Actor, performance: Performance) -> Scene:
@@ -41,6 +46,7 @@ def stage(actor: Actor, performance: Performance) -> Scene:
         expression=performance.expression.displacement(grid),
         twitches=muscles.displacement(grid, performance.twitches),
         shading=performance.expression.shading(grid),
+        rigid=_near_head(actor.camera),
     )
 
 
@@ -48,7 +54,8 @@ def motion(scene: Scene, t: int) -> np.ndarray:
     """The true optical flow from the onset frame to frame `t`.
 
     Exact to first order: a frame shows at `p` what the portrait has at
-    `p - motion(p)`.
+    `p - motion(p)`. Lids that blink and irises that look elsewhere are painted,
+    not moved, and do not count.
 
     Returns:
         `[H, W, 2]` float32, (dx, dy) in pixels, 0 for t = 0.
@@ -56,30 +63,48 @@ def motion(scene: Scene, t: int) -> np.ndarray:
     performance = scene.performance
     skin = performance.intensity[t] * scene.expression
     skin = skin + performance.twitch_course[t] * scene.twitches
-    moved = skin + _head_motion(scene, t)
-    return (scene.actor.portrait.grid.scale * moved).astype(np.float32)
+    moved = skin + _head(scene, t)
+    return (scene.actor.camera.scale * moved).astype(np.float32)
 
 
-def _head_motion(scene: Scene, t: int) -> np.ndarray:
+def head_motion(scene: Scene, t: int) -> np.ndarray:
+    """The rigid part of `motion`: what a perfect stabiliser would take out.
+
+    Returns:
+        `[H, W, 2]` float32, (dx, dy) in pixels, 0 for t = 0.
+    """
+    return (scene.actor.camera.scale * _head(scene, t)).astype(np.float32)
+
+
+def _head(scene: Scene, t: int) -> np.ndarray:
     """`[H, W, 2]` in face units; near parts of the face shift more than far ones."""
     head, portrait = scene.performance.head, scene.actor.portrait
-    columns, rows = _pixels(portrait.depth.shape)
-    x = (columns - portrait.centre[0]) / portrait.grid.scale
-    y = (rows - portrait.centre[1]) / portrait.grid.scale - PIVOT_Y
+    x, y = scene.actor.camera.axes()
+    y = y - PIVOT_Y
     depth = portrait.depth
     dx = head.x[t] + head.yaw[t] * depth - head.roll[t] * y + head.zoom[t] * x
     dy = head.y[t] + head.pitch[t] * depth + head.roll[t] * x + head.zoom[t] * y
-    return np.stack((dx, dy), axis=-1)
+    return scene.rigid[..., None] * np.stack((dx, dy), axis=-1)
 
 
-def film(scene: Scene, t: int) -> np.ndarray:
+def _near_head(camera: Camera) -> np.ndarray:
+    """`[H, W]` 1 on the head and in a whole close-up, 0 on walls and shoulders."""
+    x, y = camera.axes()
+    left, right, top, bottom = HEAD_BOX
+    beyond_x = np.maximum(np.maximum(left - x, x - right), 0)
+    beyond_y = np.maximum(np.maximum(top - y, y - bottom), 0)
+    return smoothstep(0.7, 0, np.hypot(beyond_x, beyond_y))
+
+
+def render(scene: Scene, t: int) -> np.ndarray:
     """Frame `t` as a camera sees it.
 
     Returns:
         `[H, W, 3]` uint8 RGB; the same whichever other frames are filmed.
     """
     performance = scene.performance
-    frame = _warp(scene.actor.portrait.picture, motion(scene, t))
+    portrait = scene.actor.portrait.looking(performance.look(t))
+    frame = _warp(portrait, motion(scene, t))
     folds = np.exp(performance.intensity[t] * scene.shading)
     frame *= (1 + performance.head.flicker[t]) * folds[..., None]
     frame += _sensor_noise(scene, t, frame)
@@ -92,9 +117,9 @@ def _warp(picture: np.ndarray, moved: np.ndarray) -> np.ndarray:
     One cubic interpolation from the finer picture keeps moved and unmoved frames
     equally sharp: a blur of the apex alone would give it away.
     """
-    columns, rows = _pixels(moved.shape[:2])
-    x = (columns - moved[..., 0] + 0.5) * OVERSAMPLING - 0.5
-    y = (rows - moved[..., 1] + 0.5) * OVERSAMPLING - 0.5
+    rows, columns = np.ogrid[: moved.shape[0], : moved.shape[1]]
+    x = (columns.astype(np.float32) - moved[..., 0] + 0.5) * OVERSAMPLING - 0.5
+    y = (rows.astype(np.float32) - moved[..., 1] + 0.5) * OVERSAMPLING - 0.5
     return cv2.remap(picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
@@ -102,13 +127,7 @@ def _sensor_noise(scene: Scene, t: int, frame: np.ndarray) -> np.ndarray:
     """Shot noise: stronger where the frame `[H, W, 3]` (0..255) is brighter."""
     actor, performance = scene.actor, scene.performance
     rng = stream(actor.seed, actor.subject, performance.clip, "sensor", t)
-    shape = frame.shape[:2] + (1 if actor.grey else 3,)
+    shape = frame.shape[:2] + (1 if actor.camera.grey else 3,)
     noise = rng.standard_normal(shape, dtype=np.float32)
     brightness = np.maximum(frame, 0) / 200  # cubic overshoot can go below black
     return performance.setting.sensor_noise * noise * np.sqrt(0.4 + brightness)
-
-
-def _pixels(shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Column and row `[H, W]` of every pixel."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    return columns, rows

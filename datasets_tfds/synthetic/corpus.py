@@ -13,11 +13,11 @@ from typing import Literal
 
 import numpy as np
 
-from datasets_tfds.synthetic.actor import Actor, cast
-from datasets_tfds.synthetic.clip import film, stage
-from datasets_tfds.synthetic.performance import NUM_FRAMES, Setting, perform
+from datasets_tfds.synthetic.footage import Camera, film
+from datasets_tfds.synthetic.performance import Setting
 from datasets_tfds.synthetic.streams import stream
 
+NUM_FRAMES = 16  # of a clip, from onset to offset
 LABELS = ("negative", "positive", "surprise")
 
 Frames = Literal["onset_apex", "all"]
@@ -179,31 +179,42 @@ def clips(
         label_noise: see `annotations`.
         frames: see `film_clip`.
     """
-    actor = None
+    camera = Camera.close_up(size, corpus.grey)
     for row in annotations(corpus, seed, label_noise):
-        if actor is None or actor.subject != row.subject:
-            actor = cast(seed, row.subject, size, grey=corpus.grey)
-        yield film_clip(actor, row, setting, frames)
+        yield film_clip(row, seed=seed, camera=camera, setting=setting, frames=frames)
 
 
 def film_clip(
-    actor: Actor, row: Annotation, setting: Setting, frames: Frames = "onset_apex"
+    row: Annotation,
+    *,
+    seed: int,
+    camera: Camera,
+    setting: Setting,
+    frames: Frames = "onset_apex",
 ) -> Clip:
     """Films one clip.
 
     Args:
-        actor: the subject of `row`.
-        row: what to show.
+        row: what to show, and who shows it.
+        seed: of faces and movements.
+        camera: that films it.
         setting: difficulty of the movements.
         frames: 'all' from onset to offset, or the 'onset_apex' pair of the same
             clip.
     """
-    performance = perform(actor, row.clip, row.shown, setting)
-    scene = stage(actor, performance)
-    times = range(NUM_FRAMES) if frames == "all" else (0, performance.apex)
+    footage = film(
+        seed=seed,
+        subject=row.subject,
+        clip=row.clip,
+        emotion=row.shown,
+        camera=camera,
+        num_frames=NUM_FRAMES,
+        setting=setting,
+    )
+    times = range(NUM_FRAMES) if frames == "all" else (0, footage.apex)
     return Clip(
         annotation=row,
-        action_units=performance.expression.code,
-        frames=tuple(film(scene, t) for t in times),
-        apex_index=times.index(performance.apex),
+        action_units=footage.action_units,
+        frames=tuple(footage.frame(t) for t in times),
+        apex_index=times.index(footage.apex),
     )

@@ -17,7 +17,9 @@ from datasets_tfds.synthetic.identity import Identity
 from datasets_tfds.synthetic.muscles import Fold, Pull, Style
 
 # Combinations that occur in the codings of CASME II and SAMM; each equally likely.
+# Others are what the coders could not tell, so their units are those of several.
 EMOTIONS = {
+    "neutral": ("",),
     "happiness": ("12", "6+12", "L12", "R12", "12+14"),
     "surprise": ("1+2", "1+2+5", "2", "1+R2", "1+2+26"),
     "disgust": ("4+7", "4+9", "9+10", "10", "4", "4+7+10"),
@@ -26,6 +28,7 @@ EMOTIONS = {
     "anger": ("4+7", "4+7+24", "4", "7+24"),
     "fear": ("1+2+4+20", "4+5+20", "1+4"),
     "contempt": ("L14", "R14", "L12+14"),
+    "others": ("4", "4+5", "4+L10", "4+R10", "4+14", "14"),
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from datasets_tfds.synthetic import raster
 from datasets_tfds.synthetic.identity import Identity
-from datasets_tfds.synthetic.raster import Point, ridge, smoothstep
+from datasets_tfds.synthetic.raster import Field, Point, ridge, smoothstep
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,29 @@ def face_grid(
     depth = np.sqrt(np.clip(1 - head_radius(face, x, y), 1e-4, 1))
     x = x - face.yaw * depth  # what is nearer to the camera shifts further
     return FaceGrid(x.astype(np.float32), y.astype(np.float32), scale)
+
+
+def to_pixels(
+    face: Identity, points: np.ndarray, scale: float, centre: Point
+) -> np.ndarray:
+    """Where `face_grid` puts points of the face: its inverse.
+
+    Args:
+        face: see `face_grid`.
+        points: `[N, 2]` (x, y) in face units.
+        scale, centre: see `face_grid`.
+
+    Returns:
+        `[N, 2]` (x, y) in pixels.
+    """
+    x, y = points[:, 0], points[:, 1]
+    turned = x
+    for _ in range(8):  # the turn is small: each round gains a digit
+        depth = np.sqrt(np.clip(1 - head_radius(face, turned, y), 1e-4, 1))
+        turned = x + face.yaw * depth
+    cos, sin = np.cos(face.roll), np.sin(face.roll)
+    upright = np.stack((cos * turned - sin * y, sin * turned + cos * y), axis=1)
+    return upright * scale + centre
 
 
 def head_radius(face: Identity, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -153,6 +176,17 @@ def lips(face: Identity, grid: FaceGrid) -> Lips:
     return Lips(red, parting)
 
 
+def along_brow(side: Field) -> Field:
+    """0 at the inner end of a brow, 1 at its outer end; `side` is |x|."""
+    return np.clip((side - 0.17) / 0.55, 0, 1)
+
+
+def brow_middle(face: Identity, side: Field) -> Field:
+    """y of the middle of a brow, an arc; `side` is |x|."""
+    out = along_brow(side)
+    return face.brow_y - face.brow_arch * np.sin(np.pi * out**0.8) + 0.03 * out
+
+
 class Lids(NamedTuple):
     """`[H, W]` fields around either eye."""
 
@@ -163,14 +197,21 @@ class Lids(NamedTuple):
     opening: np.ndarray  # mask of the visible eyeball
 
 
-def lids(face: Identity, grid: FaceGrid) -> Lids:
-    """The almond between the lids; the upper one peaks towards the nose."""
+def lids(face: Identity, grid: FaceGrid, closure: float = 0.0) -> Lids:
+    """The almond between the lids; the upper one peaks towards the nose.
+
+    Args:
+        face: whose eyes.
+        grid: face coordinates.
+        closure: 0 open; at 1 the upper lid's edge has reached the lower lid's.
+    """
     across = (grid.side - face.eye_x) / face.eye_width
     y = grid.y + 2 * face.eye_tilt * across
     arch_above = np.clip(1 - np.abs(across + 0.08) ** 2.1, 0, 1) ** 0.75
     arch_below = np.clip(1 - np.abs(across - 0.05) ** 2.3, 0, 1) ** 0.9
     upper = 0.085 * face.eye_opening * arch_above
     lower = 0.055 * face.eye_opening * arch_below
+    upper = upper - closure * (upper + lower)
     soft = 0.8 * grid.edge
     opening = smoothstep(-upper - soft, -upper + soft, y)
     opening *= smoothstep(lower + soft, lower - soft, y)

@@ -6,7 +6,13 @@ before any light and shadow.
 
 import numpy as np
 
-from datasets_tfds.synthetic.geometry import FaceGrid, head_radius, lips
+from datasets_tfds.synthetic.geometry import (
+    FaceGrid,
+    along_brow,
+    brow_middle,
+    head_radius,
+    lips,
+)
 from datasets_tfds.synthetic.identity import Identity
 from datasets_tfds.synthetic.raster import lit, ridge, smoothstep, stain
 
@@ -100,8 +106,8 @@ def _nostrils(skin: np.ndarray, face: Identity, grid: FaceGrid) -> np.ndarray:
 
 def _brows(skin: np.ndarray, face: Identity, grid: FaceGrid) -> np.ndarray:
     """Tapered arcs of short hairs; the finest texture near the upper-face AUs."""
-    out = np.clip((grid.side - 0.17) / 0.55, 0, 1)  # 0 inner end, 1 outer end
-    middle = face.brow_y - face.brow_arch * np.sin(np.pi * out**0.8) + 0.03 * out
+    out = along_brow(grid.side)
+    middle = brow_middle(face, grid.side)
     thickness = 1.1 * face.brow_thickness * (1 - 0.55 * out)
     arc = np.exp(-0.5 * np.abs((grid.y - middle) / thickness) ** 2.6)
     arc *= smoothstep(0.13, 0.24, grid.side) * smoothstep(0.78, 0.62, grid.side)

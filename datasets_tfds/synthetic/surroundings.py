@@ -29,7 +29,7 @@ def behind_face(face: Identity, grid: FaceGrid, lambert: np.ndarray) -> np.ndarr
 def _background(face: Identity, grid: FaceGrid) -> np.ndarray:
     """A wall that is brighter towards the lamp."""
     falloff = 1 - 0.12 * grid.y - 0.08 * grid.x * np.sign(face.light[0])
-    return lit(face.background, falloff)
+    return lit(face.background, np.clip(falloff, 0.5, 1.5))
 
 
 def hair(face: Identity, grid: FaceGrid) -> np.ndarray:
@@ -94,7 +94,7 @@ def _shoulder_mask(grid: FaceGrid) -> np.ndarray:
 
 def _clothes(face: Identity, grid: FaceGrid) -> np.ndarray:
     folds = 1 + 0.12 * grid.grain(face.stream("cloth"), 0.05)
-    return lit(face.cloth, folds * (1 - 0.25 * grid.side))
+    return lit(face.cloth, folds * (1 - 0.25 * np.minimum(grid.side, 2)))
 
 
 def _ear_mask(grid: FaceGrid) -> np.ndarray:

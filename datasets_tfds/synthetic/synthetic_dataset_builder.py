@@ -42,8 +42,11 @@ HARD = Setting(strength=0.7, nuisance=2.0)
 class Builder(tfds.core.GeneratorBasedBuilder):
     """One record per clip; frames are lossless PNG."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {
+        "1.0.0": "First release.",
+        "2.0.0": "Blinks and gaze shifts; 'annotated' in place of a class number.",
+    }
     BUILDER_CONFIGS = [
         SyntheticConfig(
             name="demo",
@@ -75,18 +78,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         frame = tfds.features.Image(shape=(size, size, 3), encoding_format="png")
         payload = {
             "frames": tfds.features.Sequence(frame),  # RGB
-            # Positions in `frames`, counted from 0.
-            "onset_index": tfds.features.Scalar(np.int32),
-            "apex_index": tfds.features.Scalar(np.int32),
-            "offset_index": tfds.features.Scalar(np.int32),
+            "annotated": record.reading(),
             # Of the camera, frames per second, also where only two are kept.
             "fps": tfds.features.Scalar(np.float32),
-            "emotion": tfds.features.Text(),  # as the coders recorded it
-            "action_units": tfds.features.Text(),  # as the face shows them, '6+12'
         }
-        return self.dataset_info_from_configs(
-            features=record.clip_features(payload, corpus.LABELS)
-        )
+        return self.dataset_info_from_configs(features=record.clip_features(payload))
 
     def _split_generators(self, dl_manager) -> dict[str, Iterator]:
         del dl_manager  # nothing to download
@@ -108,18 +104,24 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 def _example(member: Corpus, clip: Clip) -> dict[str, Any]:
     row = clip.annotation
+    last = len(clip.frames) - 1
     return {
         "key": row.key,
         "corpus": row.corpus,
         "subject": row.subject,
-        "label": row.label,
         "synthetic": True,
         # PIL images: encoding an ndarray would need TensorFlow.
         "frames": [Image.fromarray(frame) for frame in clip.frames],
-        "onset_index": 0,
-        "apex_index": clip.apex_index,
-        "offset_index": len(clip.frames) - 1,
         "fps": member.fps,
-        "emotion": row.emotion,
-        "action_units": clip.action_units,
+        "annotated": {
+            "emotion": row.emotion,  # as the coders recorded it
+            "action_units": clip.action_units,  # as the face shows them, '6+12'
+            "onset": "0",
+            "apex": str(clip.apex_index),
+            "offset": str(last),
+            "onset_index": 0,
+            "apex_index": clip.apex_index,
+            "offset_index": last,
+            "apex_source": "annotated",
+        },
     }

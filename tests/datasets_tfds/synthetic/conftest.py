@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from datasets_tfds.synthetic.actor import cast
+from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.geometry import FaceGrid
 
 
 @pytest.fixture(scope="session")
 def actor():
     """A subject filmed at 64 pixels."""
-    return cast(0, "synthetic_casme2/sub01", 64)
+    return cast(0, "synthetic_casme2/sub01", Camera.close_up(64))
 
 
 @pytest.fixture(scope="session")

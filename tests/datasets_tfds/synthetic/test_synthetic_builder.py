@@ -54,30 +54,36 @@ def test_frames_come_back_pixel_exact(tiny, examples):
         clip = clips[example["key"].decode()]
         np.testing.assert_array_equal(example["frames"], clip.frames)
         assert example["frames"][0].shape == (64, 64, 3)
-        assert example["action_units"].decode() == clip.action_units
-        assert example["emotion"].decode() == clip.annotation.emotion
+        annotated = example["annotated"]
+        assert annotated["action_units"].decode() == clip.action_units
+        assert annotated["emotion"].decode() == clip.annotation.emotion
+        assert annotated["apex"].decode() == str(clip.apex_index)
+        assert annotated["apex_source"] == b"annotated"
 
 
 def test_every_record_keeps_the_contract(tiny, examples):
-    names = tiny.info.features["label"].names
-    assert tuple(names) == ("negative", "positive", "surprise")
+    assert "label" not in tiny.info.features
     for example in examples:
         assert example.keys() == tiny.info.features.keys()
         key, subject = example["key"].decode(), example["subject"].decode()
         assert key.startswith(subject + "/")
         assert subject.startswith(example["corpus"].decode() + "/sub")
-        positions = [example[f"{name}_index"] for name in ("onset", "apex", "offset")]
+        annotated = example["annotated"]
+        positions = [annotated[f"{name}_index"] for name in ("onset", "apex", "offset")]
         assert positions == [0, 1, 1]
+        assert [annotated["onset"], annotated["offset"]] == [b"0", b"1"]
         assert example["fps"] == 50
         assert example["synthetic"]
-        assert example["action_units"].decode() in EMOTIONS[example["emotion"].decode()]
+        emotion = annotated["emotion"].decode()
+        assert annotated["action_units"].decode() in EMOTIONS[emotion]
 
 
 def test_tiny_holds_24_clips_of_6_subjects(tiny, examples):
     assert tiny.info.splits[record.SPLIT].num_examples == len(examples) == 24
     assert len({example["subject"] for example in examples}) == 6
-    labels = collections.Counter(int(example["label"]) for example in examples)
-    assert labels == {0: 12, 1: 6, 2: 6}
+    emotions = collections.Counter(e["annotated"]["emotion"] for e in examples)
+    assert emotions[b"happiness"] == emotions[b"surprise"] == 6
+    assert emotions.total() - 12 == 12  # all else is negative
 
 
 def test_preparing_again_writes_the_same_records_in_the_same_order(tmp_path, examples):

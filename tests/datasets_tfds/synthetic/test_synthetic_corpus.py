@@ -12,10 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets_tfds.synthetic import corpus
-from datasets_tfds.synthetic.actor import cast
-from datasets_tfds.synthetic.corpus import COMPOSITE, LABELS, TINY, annotations
+from datasets_tfds.synthetic.camera import Camera
+from datasets_tfds.synthetic.corpus import (
+    COMPOSITE,
+    LABELS,
+    NUM_FRAMES,
+    TINY,
+    annotations,
+)
 from datasets_tfds.synthetic.expressions import EMOTIONS
-from datasets_tfds.synthetic.performance import NUM_FRAMES, Setting
+from datasets_tfds.synthetic.performance import Setting
 from datasets_tfds.synthetic.streams import stream
 
 SMALL = TINY[0]
@@ -95,7 +101,9 @@ def test_a_clip_alone_equals_the_clip_in_the_corpus():
     together = filmed(SMALL, setting=setting, frames="all")
     for index in (5, 0):  # backwards: nothing may carry over
         row = together[index].annotation
-        alone = corpus.film_clip(cast(0, row.subject, 32), row, setting, "all")
+        alone = corpus.film_clip(
+            row, seed=0, camera=Camera.close_up(32), setting=setting, frames="all"
+        )
         assert alone.action_units == together[index].action_units
         np.testing.assert_array_equal(alone.frames, together[index].frames)
 

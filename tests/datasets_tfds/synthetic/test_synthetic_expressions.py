@@ -125,8 +125,15 @@ def test_units_move_where_and_whither_the_coding_manual_says(
 
 
 def test_every_emotion_is_made_of_known_units():
-    for codes in EMOTIONS.values():
+    for codes in (EMOTIONS[emotion] for emotion in EMOTIONS.keys() - {"neutral"}):
         assert all(parse(code) for code in codes)
+    assert EMOTIONS["neutral"] == ("",)
+
+
+def test_every_emotion_of_the_real_corpora_can_be_shown():
+    casme2 = "happiness surprise disgust repression others sadness fear"
+    samm = "anger contempt disgust fear happiness sadness surprise others"
+    assert set(f"{casme2} {samm}".split()) | {"neutral"} == EMOTIONS.keys()
 
 
 def test_no_two_emotions_of_different_labels_share_a_code():
