@@ -21,8 +21,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
       >>> clips = builder.as_data_source(record.SPLIT)  # doctest: +SKIP
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "The 442 published images, bytes untouched."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {
+        "1.0.0": "The 442 published images, bytes untouched.",
+        "2.0.0": "'annotated' emotion in place of a class number.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Download the input data that the README of "
         "https://github.com/christy1206/STSTNet links to, unpack it, and give the "
@@ -43,7 +46,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             shape=(release.SIZE, release.SIZE, 3), encoding_format="png"
         )
         return self.dataset_info_from_configs(
-            features=record.clip_features({"flow": image}, release.CLASSES),
+            features=record.clip_features({"flow": image}),
             supervised_keys=None,
             homepage="https://github.com/christy1206/STSTNet",
         )
@@ -64,10 +67,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 f"{self.info.full_name}: reduced, {len(clips)} of {total} clips, "
                 f"{len(subjects)} subjects, from {folder}"
             )
-        return {record.SPLIT: self._generate_examples(clips)}
+        synthetic = record.is_synthetic(folder)
+        return {record.SPLIT: self._generate_examples(clips, synthetic)}
 
     def _generate_examples(
-        self, clips: Sequence[release.Clip]
+        self, clips: Sequence[release.Clip], synthetic: bool
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for row, png in clips:
             yield (
@@ -76,8 +80,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "key": row.key,
                     "corpus": row.corpus,
                     "subject": f"{row.corpus}/{row.subject}",
-                    "label": row.label,
-                    "synthetic": False,
+                    "synthetic": synthetic,
+                    "annotated": {"emotion": release.CLASSES[row.label]},
                     "flow": io.BytesIO(png),  # the file's own bytes are stored
                 },
             )

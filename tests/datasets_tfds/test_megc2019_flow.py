@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from datasets_tfds.megc2019_flow import fake_release, release
+from datasets_tfds.megc2019_flow import noise_release, release
 from datasets_tfds.megc2019_flow.megc2019_flow_dataset_builder import Builder
 from datasets_tfds.record import SPLIT, ReleaseError
 
@@ -55,7 +55,7 @@ def name_of(path):
 def full(tmp_path_factory):
     """A whole fake release; tests leave it as they found it."""
     folder = tmp_path_factory.mktemp("full")
-    return folder, fake_release.write_release(folder, subjects=None)
+    return folder, noise_release.write_release(folder, subjects=None)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def whole_release(full):
 @pytest.fixture
 def mini(tmp_path):
     folder = tmp_path / "release"
-    return folder, fake_release.write_release(folder)
+    return folder, noise_release.write_release(folder)
 
 
 # The published list.
@@ -93,7 +93,7 @@ def test_a_prepared_release_reads_back_bit_for_bit(mini, tmp_path, capsys):
     folder, files = mini
     builder = prepare(folder, tmp_path, config="partial")
     assert f"reduced, {len(files)} of 442 clips, 6 subjects" in capsys.readouterr().out
-    assert builder.info.features["label"].names == list(release.CLASSES)
+    assert "label" not in builder.info.features
     source = builder.as_data_source(SPLIT)
     assert {clip["key"].decode() for clip in source} == set(files)
     for clip in source:
@@ -101,8 +101,10 @@ def test_a_prepared_release_reads_back_bit_for_bit(mini, tmp_path, capsys):
         corpus, subject, _ = key.split("/")
         assert clip["corpus"].decode() == corpus
         assert clip["subject"].decode() == f"{corpus}/{subject}"
-        assert clip["label"] == release.published_clips()[key].label
-        assert not clip["synthetic"]
+        label = release.published_clips()[key].label
+        emotion = ("negative", "positive", "surprise")[label]
+        assert clip["annotated"] == {"emotion": emotion.encode()}
+        assert clip["synthetic"]  # the release is noise
         pixels = np.asarray(Image.open(files[key]))
         np.testing.assert_array_equal(clip["flow"], pixels)
     raw = builder.as_data_source(SPLIT, decoders={"flow": tfds.decode.SkipDecoding()})
@@ -122,7 +124,7 @@ def test_a_whole_release_is_prepared_in_the_same_order_every_time(full, tmp_path
 
 def test_names_without_the_trailing_space_are_the_same_clips(mini, tmp_path):
     folder, files = mini
-    fake_release.write_release(tmp_path / "bare", trailing_space=False)
+    noise_release.write_release(tmp_path / "bare", trailing_space=False)
     assert read(tmp_path / "bare") == read(folder)
     assert [clip.published.key for clip in read(folder)] == list(files)
 
@@ -151,16 +153,16 @@ def test_litter_and_training_folders_are_ignored(mini):
     assert len(read(folder)) == len(files)
 
 
-def test_a_fake_release_holds_every_corpus_and_class():
+def test_a_noise_release_holds_every_corpus_and_class():
     rows = release.published_clips().values()
-    rows = [row for row in rows if row.subject in fake_release.MINIATURE]
+    rows = [row for row in rows if row.subject in noise_release.MINIATURE]
     assert {row.corpus for row in rows} == {"casme2", "samm", "smic"}
     assert {row.label for row in rows} == {0, 1, 2}
 
 
-def test_a_fake_release_of_an_unknown_subject_is_refused(tmp_path):
+def test_a_noise_release_of_an_unknown_subject_is_refused(tmp_path):
     with pytest.raises(ValueError, match="sub10"):
-        fake_release.write_release(tmp_path, subjects=["sub10"])
+        noise_release.write_release(tmp_path, subjects=["sub10"])
 
 
 # A bad release.
@@ -225,12 +227,12 @@ def test_the_same_clip_twice_is_named_with_both_files(mini, twin):
     [
         (b"", "does not decode"),
         (b"GIF89a", "does not decode"),
-        (fake_release.noise_png(np.random.default_rng(0))[:-400], "does not decode"),
-        (fake_release.noise_png(np.random.default_rng(0))[:-4], "truncated"),
-        (fake_release.noise_png(np.random.default_rng(0), size=32), "RGB 32x32"),
-        (fake_release.noise_png(np.random.default_rng(0), mode="RGBA"), "RGBA 28x28"),
-        (fake_release.noise_png(np.random.default_rng(0), mode="L"), "L 28x28"),
-        (fake_release.noise_png(np.random.default_rng(0), mode="P"), "P 28x28"),
+        (noise_release.noise_png(np.random.default_rng(0))[:-400], "does not decode"),
+        (noise_release.noise_png(np.random.default_rng(0))[:-4], "truncated"),
+        (noise_release.noise_png(np.random.default_rng(0), size=32), "RGB 32x32"),
+        (noise_release.noise_png(np.random.default_rng(0), mode="RGBA"), "RGBA 28x28"),
+        (noise_release.noise_png(np.random.default_rng(0), mode="L"), "L 28x28"),
+        (noise_release.noise_png(np.random.default_rng(0), mode="P"), "P 28x28"),
     ],
     ids=["empty", "other", "cut", "no_end", "32px", "alpha", "grey", "palette"],
 )
@@ -298,7 +300,7 @@ def test_everything_wrong_is_told_at_once_and_long_lists_are_cut(mini):
 
 def test_two_releases_side_by_side_are_refused(tmp_path):
     for name in ("one", "two"):
-        fake_release.write_release(tmp_path / name, subjects=["sub04"])
+        noise_release.write_release(tmp_path / name, subjects=["sub04"])
     message = errors(tmp_path)
     assert str(tmp_path / "one") in message and str(tmp_path / "two") in message
 
@@ -434,7 +436,11 @@ def test_the_real_release_is_the_published_one(tmp_path):
     builder = prepare(REAL, tmp_path)
     source = builder.as_data_source(SPLIT)
     assert len(source) == 442
-    assert Counter(int(clip["label"]) for clip in source) == {0: 250, 1: 109, 2: 83}
+    assert Counter(clip["annotated"]["emotion"] for clip in source) == {
+        b"negative": 250,
+        b"positive": 109,
+        b"surprise": 83,
+    }
     assert len({clip["subject"] for clip in source}) == 68
     raw = builder.as_data_source(SPLIT, decoders={"flow": tfds.decode.SkipDecoding()})
     for stored, clip in zip(raw, source, strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from mer_jax.metrics import Results
 
 PUBLISHED = (
-    Path(__file__).parents[2] / "datasets_tfds" / "megc2019_flow" / "published.csv"
+    Path(__file__).parents[2] / "datasets_tfds" / "protocols" / "megc2019_cde.csv"
 )
 
 

@@ -41,7 +41,7 @@ def test_wheel_holds_types_tables_citations_and_specifications(names):
         for pattern in ("py.typed", "*.csv", "*.bib", "README.md")
         for path in (ROOT / package).rglob(pattern)
     ]
-    assert "datasets_tfds/megc2019_flow/published.csv" in paths
+    assert "datasets_tfds/protocols/megc2019_cde.csv" in paths
     assert set(paths) <= names
 
 

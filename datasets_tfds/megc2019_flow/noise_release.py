@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from datasets_tfds import record
 from datasets_tfds.megc2019_flow import release
 
 # Six subjects, two of each corpus, who together show every class.
@@ -20,7 +21,7 @@ def write_release(
     seed: int = 0,
     trailing_space: bool = True,
 ) -> dict[str, Path]:
-    """Writes a release whose images are noise.
+    """Writes a release whose images are noise, and marks it as synthetic.
 
     Args:
       folder: where the subject folders go; made if absent.
@@ -40,6 +41,8 @@ def write_release(
         if unknown := chosen - {row.subject for row in rows}:
             raise ValueError(f"not published subjects: {sorted(unknown)}")
         rows = [row for row in rows if row.subject in chosen]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / record.MARKER).write_text("Noise. Scores on it say nothing.\n")
     rng = np.random.default_rng(seed)
     files = {}
     for row in rows:

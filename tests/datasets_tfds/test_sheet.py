@@ -1,0 +1,152 @@
+"""Tests for datasets_tfds/sheet.py."""
+
+import csv
+
+import openpyxl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from releases import write_workbook
+
+from datasets_tfds import sheet
+from datasets_tfds.record import ReleaseError
+
+ROWS = [
+    ("Subject", None, "Onset  Frame", "AU"),
+    ("01", None, 46, 12),
+    (2, "x", 47.0, "4+L10 "),
+    (3.5, None, None, "/"),
+]
+COLUMNS = ("subject", "Onset Frame")
+
+
+def cells(table):
+    return [tuple(row.cells.values()) for row in table.rows]
+
+
+def test_cells_are_text_as_a_person_reads_them(tmp_path):
+    path = write_workbook(tmp_path / "a.xlsx", ROWS, empty=("Sheet2",))
+    table = sheet.read_table(path, COLUMNS)
+    assert cells(table) == [("01", "46", "12"), ("2", "47", "4+L10"), ("3.5", "", "/")]
+    assert (table.path, table.sheet, table.version) == (
+        path,
+        "Sheet1",
+        "a.xlsx, 3 rows",
+    )
+    assert [row.place for row in table.rows] == [f"a.xlsx, row {n}" for n in (2, 3, 4)]
+
+
+def test_columns_are_found_whatever_their_case_and_spaces(tmp_path):
+    table = sheet.read_table(write_workbook(tmp_path / "a.xlsx", ROWS), COLUMNS)
+    row = table.rows[0]
+    assert row["ONSET frame"] == row["Onset Frame"] == row.get("onset frame") == "46"
+    assert row.get("Apex Frame") == ""
+    with pytest.raises(ReleaseError, match=r"a\.xlsx, row 2: no column 'Apex'.*'au'"):
+        row["Apex"]
+
+
+@pytest.mark.parametrize("above", [0, 1, 13])
+def test_the_header_is_found_wherever_it_is(above, tmp_path):
+    notes = [("Subject", "a note")] * above
+    path = write_workbook(tmp_path / "a.xlsx", [*notes, *ROWS])
+    table = sheet.read_table(path, COLUMNS)
+    assert [row["AU"] for row in table.rows] == ["12", "4+L10", "/"]
+    assert table.rows[0].place == f"a.xlsx, row {above + 2}"
+
+
+def test_blank_rows_and_short_rows(tmp_path):
+    rows = [*ROWS[:2], (None,) * 4, (" ", None, "", "stray"), ("4",), *[(None,)] * 3]
+    table = sheet.read_table(write_workbook(tmp_path / "a.xlsx", rows), COLUMNS)
+    assert cells(table) == [("01", "46", "12"), ("4", "", "")]
+    assert table.rows[1].place == "a.xlsx, row 5"
+
+
+def test_a_formula_without_a_stored_value_is_empty(tmp_path):
+    rows = [("Subject", "Duration"), ("006", "=SUM(F15-D15)+1")]
+    table = sheet.read_table(write_workbook(tmp_path / "a.xlsx", rows), ["Subject"])
+    assert table.rows[0]["duration"] == ""
+
+
+def test_the_first_sheet_with_the_header_counts_or_the_one_named(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    for name, subject in (("HS", "1"), ("VIS", "2")):
+        book.create_sheet(name).append(["Subject"])
+        book[name].append([subject])
+    path = tmp_path / "a.xlsx"
+    book.save(path)
+    first, named = (sheet.read_table(path, ["Subject"], sheet=s) for s in (None, "VIS"))
+    assert (first.sheet, first.rows[0]["Subject"]) == ("HS", "1")
+    assert (named.sheet, named.rows[0]["Subject"]) == ("VIS", "2")
+    with pytest.raises(ReleaseError, match=r"a\.xlsx: no sheet 'NIR'.*'HS', 'VIS'"):
+        sheet.read_table(path, ["Subject"], sheet="NIR")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(
+    rows=st.lists(
+        st.tuples(*[st.text(st.characters(min_codepoint=32, codec="utf-8"))] * 2),
+        max_size=5,
+    )
+)
+def test_csv_files_read_as_the_csv_module_wrote_them(rows, tmp_path):
+    path = tmp_path / "a.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([("Subject", "Onset Frame"), *rows])
+    stripped = [tuple(cell.strip() for cell in row) for row in rows]
+    assert cells(sheet.read_table(path, COLUMNS)) == [r for r in stripped if any(r)]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a zip", b"Subject,Onset"])
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv"])
+def test_a_file_that_is_no_such_table_is_named(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ReleaseError, match=f"{name}"):
+        sheet.read_table(tmp_path / name, COLUMNS)
+
+
+def test_a_broken_file_says_why_and_another_table_what_it_lacks(tmp_path):
+    (tmp_path / "broken.csv").write_bytes(b"Subject,\xff\xfe")
+    with pytest.raises(ReleaseError, match="UnicodeDecodeError.*download it again"):
+        sheet.read_table(tmp_path / "broken.csv", COLUMNS)
+    path = write_workbook(tmp_path / "a.xlsx", ROWS)
+    with pytest.raises(ReleaseError, match=r"\['Apex'\].*'Sheet1'.*annotation file"):
+        sheet.read_table(path, ["Apex"])
+
+
+def test_tables_are_found_among_other_files(tmp_path):
+    one = write_workbook(tmp_path / "deep" / "er" / "one.xlsx", ROWS)
+    two = tmp_path / "two.csv"
+    two.write_text("Subject,Onset Frame\n01,46\n")
+    other = write_workbook(tmp_path / "other.xlsx", [("Name", "Place")])
+    broken = tmp_path / "broken.xlsx"
+    broken.touch()
+    (tmp_path / "~$one.xlsx").touch()
+    (tmp_path / "notes.txt").write_text("Subject,Onset Frame\n")
+    tables, others = sheet.find_tables(tmp_path, COLUMNS)
+    assert [table.path for table in tables] == [two, one]
+    assert set(others) == {other, broken}
+    assert "cannot be read" in str(others[broken])
+
+
+def test_copies_are_one_table_if_the_cells_that_count_are_equal(tmp_path):
+    one = write_workbook(tmp_path / "a.xlsx", ROWS)
+    reordered = [(row[3], row[0], row[2]) for row in ROWS]
+    two = write_workbook(tmp_path / "b.xlsx", [("title",), *reordered])
+    tables = [sheet.read_table(path, COLUMNS) for path in (one, two)]
+    assert sheet.same_table(tables, COLUMNS) is tables[0]
+
+
+@pytest.mark.parametrize("change", [("3.5", None, 48, "/"), None])
+def test_copies_that_differ_are_named_with_the_first_difference(change, tmp_path):
+    one = write_workbook(tmp_path / "a.xlsx", ROWS)
+    two = write_workbook(
+        tmp_path / "b.xlsx", [*ROWS[:3], *([change] if change else [])]
+    )
+    tables = [sheet.read_table(path, COLUMNS) for path in (one, two)]
+    with pytest.raises(ReleaseError) as caught:
+        sheet.same_table(tables, COLUMNS)
+    message = str(caught.value)
+    assert str(one) in message and str(two) in message
+    assert "['3.5', '']" in message and "a.xlsx, row 4" in message
+    assert ("['3.5', '48']" in message) == bool(change)

@@ -1,0 +1,144 @@
+"""Tests for datasets_tfds/tree.py."""
+
+import os
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from releases import picture, write_frames
+
+from datasets_tfds import tree
+from datasets_tfds.record import ReleaseError
+
+
+def parts(root):
+    return [folder.parts for folder in tree.image_folders(root)]
+
+
+def test_folders_of_images_are_found_at_any_depth_with_lower_case_parts(tmp_path):
+    root = tmp_path / "Release"
+    write_frames(root / "A" / "A" / "Sub01" / "EP01", (9, 10))
+    write_frames(root / "b", (1,), name="{}.PNG", format="PNG")
+    (root / "empty").mkdir()
+    (root / "text").mkdir()
+    (root / "text" / "note.txt").touch()
+    assert parts(root) == [
+        ("release", "a", "a", "sub01", "ep01"),
+        ("release", "b"),
+    ]
+    folder = tree.image_folders(root)[0]
+    assert folder.path == root / "A" / "A" / "Sub01" / "EP01"
+    assert [f.name for f in folder.files] == ["img10.jpg", "img9.jpg"]
+
+
+def test_images_in_the_root_itself_count(tmp_path):
+    write_frames(tmp_path / "EP01", (1,))
+    assert parts(tmp_path / "EP01") == [("ep01",)]
+
+
+@pytest.mark.parametrize(
+    "litter",
+    [".git/x/1.jpg", "__MACOSX/sub01/1.jpg", "a/._1.jpg", "a/Thumbs.db", "a/~$1.jpg"],
+)
+def test_litter_is_passed_over(litter, tmp_path):
+    path = tmp_path / litter
+    path.parent.mkdir(parents=True)
+    path.write_bytes(picture("litter"))
+    assert tree.image_folders(tmp_path) == []
+    assert tree.find_files(tmp_path, ".*") == []
+
+
+def test_links_are_followed_to_files_inside_of_the_release_only(tmp_path):
+    root, outside = tmp_path / "release", tmp_path / "outside"
+    real = write_frames(root / "store", (1, 2))
+    other = write_frames(outside, (3,))
+    (root / "clip").mkdir()
+    os.symlink(real[1], root / "clip" / "img1.jpg")
+    os.symlink("../store/img2.jpg", root / "clip" / "img2.jpg")
+    os.symlink(other[3], root / "clip" / "img3.jpg")
+    os.symlink("img4.jpg", root / "clip" / "img4.jpg")  # a loop
+    os.symlink(outside, root / "linked")
+    os.symlink(root, root / "store" / "loop")
+    found = {f.parts: [p.name for p in f.files] for f in tree.image_folders(root)}
+    assert found == {
+        ("release", "clip"): ["img1.jpg", "img2.jpg", "img4.jpg"],
+        ("release", "store"): ["img1.jpg", "img2.jpg"],
+    }
+    assert tree.defect(root / "clip" / "img4.jpg")
+
+
+def test_a_link_to_the_release_will_do(tmp_path):
+    write_frames(tmp_path / "release" / "clip", (1,))
+    os.symlink(tmp_path / "release", tmp_path / "link")
+    assert parts(tmp_path / "link") == [("release", "clip")]
+
+
+def test_files_are_found_by_name_whatever_the_case(tmp_path):
+    for name in ("b/Codes.XLSX", "a.xlsx", "a.xlsx.bak", "~$a.xlsx", ".git/a.xlsx"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    found = tree.find_files(tmp_path, r".*\.xlsx")
+    assert found == [tmp_path / "a.xlsx", tmp_path / "b" / "Codes.XLSX"]
+
+
+@pytest.mark.parametrize("find", [tree.image_folders, lambda r: tree.find_files(r, "")])
+def test_what_is_no_folder_is_refused(find, tmp_path):
+    (tmp_path / "release.zip").touch()
+    for name in ("release.zip", "absent"):
+        with pytest.raises(ReleaseError, match=f"{name} is not a folder"):
+            find(tmp_path / name)
+
+
+def test_frames_go_by_their_last_number_not_by_their_name(tmp_path):
+    names = ["006_9999.jpg", "006_10000.jpg", "006_0007.jpg", "reg_img8.jpg"]
+    found = tree.numbered(tmp_path / name for name in names)
+    assert list(found) == [7, 8, 9999, 10000]
+    assert found[7] == tmp_path / "006_0007.jpg"
+
+
+def test_two_files_for_one_frame_are_both_named(tmp_path):
+    with pytest.raises(ReleaseError, match=r"img7\.jpg and .*img007\.jpg .*frame 7"):
+        tree.numbered([tmp_path / "img7.jpg", tmp_path / "img007.jpg"])
+
+
+def test_a_frame_without_a_number_is_named(tmp_path):
+    with pytest.raises(ReleaseError, match=r"cover\.jpg"):
+        tree.numbered([tmp_path / "cover.jpg"])
+
+
+@given(st.sets(st.integers(0, 10**6), max_size=20), st.integers(1, 8))
+def test_numbers_survive_any_padding(numbers, width):
+    paths = [tree.Path(f"006_{n:0{width}d}.jpg") for n in sorted(numbers, key=str)]
+    assert list(tree.numbered(paths)) == sorted(numbers)
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "BMP"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_whole_image_has_no_defect(format, mode, tmp_path):
+    data = picture("whole", mode=mode, format=format)
+    path = tmp_path / "image"
+    path.write_bytes(data)
+    assert tree.defect(data) == tree.defect(path) == ""
+
+
+@settings(max_examples=30)
+@given(
+    st.floats(0, 1, exclude_max=True),
+    st.sampled_from([("JPEG", 1), ("PNG", 17), ("BMP", 8)]),
+)
+def test_a_cut_image_is_defect(share, format):
+    name, tail = format  # bytes at the end that carry no pixel
+    data = picture("cut", format=name, size=(40, 30))
+    assert tree.defect(data[: int(share * (len(data) - tail))]).startswith("no image")
+
+
+def test_what_is_absent_or_no_image_is_defect(tmp_path):
+    assert tree.defect(tmp_path / "absent.jpg") == "no image (FileNotFoundError)"
+    assert tree.defect(b"") == "no image (UnidentifiedImageError)"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency_is_a_defect_as_it_would_be_a_fourth_channel(mode):
+    data = picture("glass", mode=mode, format="PNG")
+    assert tree.defect(data) == "it has transparency"
