@@ -6,14 +6,11 @@ Flow is in pixels of the frames given, x to the right and y down: a point at
 OpenCV is imported on first use, so that a machine which only trains needs none.
 """
 
-import contextlib
-import os
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Literal, get_args
 
 import numpy as np
+
+from mer_jax.preprocess.parallel import one_cv2_thread
 
 Method = Literal["dis", "tvl1", "farneback"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -23,7 +20,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 LIMIT = 4.0  # px
 STRAIN_LIMIT = 0.4
 
-_MIN_SIDE = 16  # px: DIS refuses less than 12, and the others guess
+MIN_SIDE = 16  # px: DIS refuses less than 12, and the others guess
 
 
 def optical_flow(
@@ -46,9 +43,9 @@ def optical_flow(
     """
     if onset.shape != apex.shape:
         raise ValueError(f"onset {onset.shape} and apex {apex.shape} differ in shape")
-    if onset.ndim != 2 or min(onset.shape) < _MIN_SIDE:
+    if onset.ndim != 2 or min(onset.shape) < MIN_SIDE:
         raise ValueError(
-            f"frames must be [H, W] with H, W >= {_MIN_SIDE}, got {onset.shape}"
+            f"frames must be [H, W] with H, W >= {MIN_SIDE}, got {onset.shape}"
         )
     if onset.dtype != np.uint8 or apex.dtype != np.uint8:
         raise ValueError(f"frames must be uint8, got {onset.dtype} and {apex.dtype}")
@@ -66,7 +63,7 @@ def optical_flow(
         solver = cv2.FarnebackOpticalFlow.create(
             numLevels=4, pyrScale=0.5, winSize=15, numIters=3, polyN=5, polySigma=1.1
         )
-    with _one_cv2_thread():
+    with one_cv2_thread():
         return solver.calc(onset, apex, None)
 
 
@@ -138,7 +135,7 @@ def flow_image(
         raise ValueError(f"size must be >= 1, got {size}")
     import cv2
 
-    flow = optical_flow(_grey(onset), _grey(apex), method=method)
+    flow = optical_flow(grey(onset), grey(apex), method=method)
     fields = np.dstack([flow, strain(flow)])
     fields = cv2.resize(fields, (size, size), interpolation=cv2.INTER_AREA)
     levels = fields * _scale(limit, strain_limit) + _ZERO
@@ -161,68 +158,6 @@ def _scale(limit: float, strain_limit: float) -> np.ndarray:
     return np.array([128 / limit, 128 / limit, 255 / strain_limit], np.float32)
 
 
-def flow_of_clips(
-    onset: np.ndarray,
-    apex: np.ndarray,
-    *,
-    size: int,
-    method: Method = "dis",
-    limit: float = LIMIT,
-    strain_limit: float = STRAIN_LIMIT,
-    workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """Returns `flow_image` of every clip, several clips at a time.
-
-    Args:
-      onset: uint8[N, H, W, 3] RGB frames, an array or a sequence of frames (which
-        may then differ in size from clip to clip).
-      apex: as `onset`.
-      size: see `flow_image`, like `method`, `limit` and `strain_limit`.
-      method: likewise.
-      limit: likewise.
-      strain_limit: likewise.
-      workers: threads, by default one per core; the result does not depend on it.
-      progress: called in this thread after every clip with (done, total).
-
-    Returns:
-      uint8[N, size, size, 3].
-
-    Raises:
-      ValueError: of the first clip found not to be a pair of frames, its index in
-        the text; clips not yet begun are dropped.
-    """
-    if len(onset) != len(apex):
-        raise ValueError(f"{len(onset)} onset but {len(apex)} apex frames")
-    images = np.empty((len(onset), size, size, 3), np.uint8)
-
-    def compute(clip: int) -> None:
-        try:
-            images[clip] = flow_image(
-                onset[clip],
-                apex[clip],
-                size=size,
-                method=method,
-                limit=limit,
-                strain_limit=strain_limit,
-            )
-        except ValueError as error:
-            raise ValueError(f"clip {clip}: {error}") from error
-
-    workers = workers or os.cpu_count() or 1
-    with _one_cv2_thread(), ThreadPoolExecutor(workers, "flow") as pool:
-        futures = [pool.submit(compute, clip) for clip in range(len(onset))]
-        try:
-            for done, future in enumerate(as_completed(futures), start=1):
-                future.result()
-                if progress is not None:
-                    progress(done, len(futures))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return images
-
-
 def flow_recipe(
     *,
     size: int,
@@ -243,7 +178,12 @@ def flow_recipe(
     }
 
 
-def _grey(frame: np.ndarray) -> np.ndarray:
+def grey(frame: np.ndarray) -> np.ndarray:
+    """Returns uint8[H, W], the luma of a uint8[H, W, 3] RGB frame.
+
+    Raises:
+      ValueError: if it is no such frame.
+    """
     if frame.ndim != 3 or frame.shape[-1] != 3 or frame.dtype != np.uint8:
         raise ValueError(
             f"frames must be uint8[H, W, 3], got {frame.dtype}{list(frame.shape)}"
@@ -251,32 +191,3 @@ def _grey(frame: np.ndarray) -> np.ndarray:
     import cv2
 
     return cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY)
-
-
-_pin = threading.Lock()
-_pinned = 0  # how many blocks of `_one_cv2_thread` are running
-_threads_before = 0
-
-
-@contextlib.contextmanager
-def _one_cv2_thread() -> Iterator[None]:
-    """Holds OpenCV to one thread per call, process-wide, until the last block ends.
-
-    OpenCV may cut an image by the number of its threads; and the clips already
-    keep the cores busy.
-    """
-    import cv2
-
-    global _pinned, _threads_before
-    with _pin:
-        if _pinned == 0:
-            _threads_before = cv2.getNumThreads()
-            cv2.setNumThreads(1)
-        _pinned += 1
-    try:
-        yield
-    finally:
-        with _pin:
-            _pinned -= 1
-            if _pinned == 0:
-                cv2.setNumThreads(_threads_before)

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import cv2
@@ -252,57 +251,6 @@ def clips():
     onset = np.stack([rgb(texture(32, 32, seed=n)) for n in range(6)])
     apex = [warped(f, [[1, 0, n / 3], [0, 1, -n / 5]]) for n, f in enumerate(onset)]
     return onset, np.stack(apex)
-
-
-def test_clips_are_computed_one_by_one_whatever_the_number_of_workers(clips):
-    one = np.stack([flow.flow_image(a, b, size=12) for a, b in zip(*clips)])  # noqa: B905
-    for workers in (1, 3, None):
-        many = flow.flow_of_clips(*clips, size=12, workers=workers)
-        assert many.dtype == np.uint8
-        np.testing.assert_array_equal(many, one)
-
-
-def test_progress_is_told_in_the_calling_thread(clips):
-    told = []
-    flow.flow_of_clips(
-        *clips,
-        size=12,
-        workers=2,
-        progress=lambda done, total: told.append((done, total, threading.get_ident())),
-    )
-    me = threading.get_ident()
-    assert told == [(done, 6, me) for done in range(1, 7)]
-
-
-def test_clips_may_differ_in_size(clips):
-    onset, apex = clips
-    other = (rgb(texture(40, 48)),) * 2
-    images = flow.flow_of_clips(
-        [onset[0], other[0]], [apex[0], other[1]], size=12, workers=1
-    )
-    np.testing.assert_array_equal(
-        images[0], flow.flow_image(onset[0], apex[0], size=12)
-    )
-    assert (images[1, ..., :2] == 128).all()
-
-
-def test_no_clips_give_no_images():
-    empty = np.zeros((0, 32, 32, 3), np.uint8)
-    assert flow.flow_of_clips(empty, empty, size=12).shape == (0, 12, 12, 3)
-
-
-def test_a_bad_clip_is_named_and_cv2_threads_are_restored(clips):
-    onset, apex = list(clips[0]), list(clips[1])
-    apex[4] = apex[4][:, :20]
-    before = cv2.getNumThreads()
-    with pytest.raises(ValueError, match="clip 4: .*differ in shape"):
-        flow.flow_of_clips(onset, apex, size=12, workers=2)
-    assert cv2.getNumThreads() == before
-
-
-def test_unequal_numbers_of_frames_are_refused(clips):
-    with pytest.raises(ValueError, match="6 onset but 5 apex"):
-        flow.flow_of_clips(clips[0], clips[1][:5], size=12)
 
 
 def test_the_recipe_tells_every_parameter_apart():
