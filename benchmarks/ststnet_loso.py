@@ -35,8 +35,9 @@ VARIANTS = ("published", "fused")
 
 def engine_worker(release: str, folds: int, epochs: int) -> None:
     """Trains `folds` folds after one that compiles; prints one JSON line."""
-    from mer_jax.data.corpora import Data, cache_directory
-    from mer_jax.data.folds import Loso
+    from mer_jax.data.corpora import Data
+    from mer_jax.data.prepared import cache_directory
+    from mer_jax.data.protocols import Protocol
     from mer_jax.ensemble import sweep
     from mer_jax.ensemble.experiment import Experiment
     from mer_jax.ensemble.filing import provenance
@@ -48,7 +49,7 @@ def engine_worker(release: str, folds: int, epochs: int) -> None:
     experiment = Experiment(
         name="benchmark",
         system=STSTNet(epochs=epochs),
-        protocol=Loso(name="cde3"),
+        protocol=Protocol(name="cde3"),
         data=Data(corpora=("megc2019_flow",), release=release),
         eval_every=epochs,
     )
@@ -69,15 +70,17 @@ def write_clips(release: str, path: Path) -> None:
     """Writes the clips where the PyTorch workers can read them."""
     import numpy as np
 
-    from mer_jax.data.corpora import Data, cache_directory, load
-    from mer_jax.data.folds import Loso
+    from mer_jax.data.corpora import Data, load
+    from mer_jax.data.prepared import cache_directory
+    from mer_jax.data.protocols import Protocol
     from mer_jax.systems.ststnet import STSTNet
 
     data = Data(corpora=("megc2019_flow",), release=release)
     features = STSTNet().build(3).features
-    corpus = load(data, features, cache=cache_directory())
+    protocol = Protocol(name="cde3")
+    corpus = load(data, protocol, features, cache=cache_directory())
     fold = np.zeros(len(corpus.keys), int)
-    for number, held_out in enumerate(Loso(name="cde3").folds(corpus)):
+    for number, held_out in enumerate(protocol.folds(corpus)):
         fold[held_out.test] = number
     np.savez(path, flow=corpus.features["flow"], label=corpus.labels, fold=fold)
 

@@ -10,7 +10,7 @@ Order    mer run experiments/ststnet_cde3.py --set data.release=DIR \
 """
 
 from mer_jax.data.corpora import Data
-from mer_jax.data.folds import Loso
+from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.metrics.published import Published
 from mer_jax.systems.ststnet import STSTNet
@@ -21,7 +21,7 @@ def get() -> Experiment:
     return Experiment(
         name="ststnet_cde3",
         system=STSTNet(),
-        protocol=Loso(name="cde3"),
+        protocol=Protocol(name="cde3"),
         data=Data(corpora=("megc2019_flow",)),
         published=(
             Published(

@@ -8,7 +8,7 @@ Run      mer run ststnet_demo
 """
 
 from mer_jax.data.corpora import Data
-from mer_jax.data.folds import Loso
+from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.systems.ststnet import STSTNet
 
@@ -18,6 +18,6 @@ def get() -> Experiment:
     return Experiment(
         name="ststnet_demo",
         system=STSTNet(learning_rate=1e-3, batch=32, epochs=20, order="shuffled"),
-        protocol=Loso(name="cde3-synthetic"),
+        protocol=Protocol(name="demo3"),
         data=Data(corpora=("synthetic/demo",)),
     )

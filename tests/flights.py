@@ -22,7 +22,7 @@ import numpy as np
 import mer_jax.systems
 from mer_jax.data.clips import gather
 from mer_jax.data.corpus import Corpus
-from mer_jax.data.folds import Loso
+from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.pack import Wave
@@ -65,7 +65,7 @@ def row(name: str, *, x64: bool = False) -> Row:
 
 def row_of(made: SystemConfig, system: System, corpus: Corpus) -> Row:
     """A row of a system built already."""
-    protocol = Loso(name="toy")
+    protocol = Protocol(name=str(Path(__file__).with_name("toy.toml")))
     experiment = Experiment(name="toy", system=made, protocol=protocol)
     return Row(
         experiment=experiment,

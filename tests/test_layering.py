@@ -44,7 +44,7 @@ ONLY = {
     "matplotlib": ("mer_jax/report",),
     "tyro": ("mer_jax/cli",),
     "rich": ("mer_jax/cli",),
-    "cv2": ("mer_jax/preprocess", "datasets_tfds"),
+    "cv2": ("mer_jax/preprocess", "datasets_tfds", "benchmarks"),
     "torch": ("benchmarks",),
     "tensorflow": (),
     "scipy": (),

@@ -10,9 +10,12 @@ from mer_jax.cli.options import RunOptions
 from mer_jax.errors import UserError
 from mer_jax.files import disk_is_full
 
+Name = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="CORPUS")]]
 Folder = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="WORKDIR")]]
 
 app = tyro.extras.SubcommandApp()
+data = tyro.extras.SubcommandApp()
+app.command(data, name="data", help="Corpora: prepare a release, list, synthesise.")
 
 
 @app.command
@@ -87,11 +90,67 @@ def list_() -> None:
     list_command()
 
 
+@data.command
+def prepare(
+    corpus: Name,
+    release: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None,
+    sheet: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
+    json: bool = False,
+) -> None:
+    """Packages a release once, as it is; `mer run` finds it from then on.
+
+    Args:
+        corpus: Name of a corpus, or corpus/config; see mer data list.
+        release: The release as its authors distribute it, unpacked.
+        sheet: Write a contact sheet (PNG): onset, apex and difference per subject.
+        json: Print JSON.
+    """
+    from mer_jax.cli.data import prepare_command
+
+    prepare_command(corpus, release, sheet, json=json)
+
+
+@data.command(name="list")
+def data_list(json: bool = False) -> None:
+    """Lists corpora, what is prepared of them, and protocols.
+
+    Args:
+        json: Print JSON.
+    """
+    from mer_jax.cli.data import list_command
+
+    list_command(json=json)
+
+
+@data.command
+def synth(
+    corpus: Name,
+    folder: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="DIR")]],
+    subjects: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    seed: int = 0,
+) -> None:
+    """Writes a synthetic twin: the official layout, drawn faces, no licence needed.
+
+    Scores on a twin say nothing about the real corpus, and are stamped so.
+
+    Args:
+        corpus: Name of a corpus.
+        folder: Where; absent or empty.
+        subjects: How many. Default: all, with the published number of clips.
+        seed: Of faces and movements.
+    """
+    from mer_jax.cli.data import synth_command
+
+    synth_command(corpus, folder, subjects=subjects, seed=seed)
+
+
 def main() -> None:
     """Runs the command line; the console script `mer`."""
     import absl.flags
+    import absl.logging
 
     absl.flags.FLAGS.mark_as_parsed()  # grain reads absl flags
+    absl.logging.set_verbosity(absl.logging.ERROR)  # TFDS warns of what is to come
     try:
         app.cli(
             prog="mer",

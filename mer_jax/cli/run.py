@@ -12,7 +12,8 @@ from mer_jax.cli import files, overrides
 from mer_jax.cli.options import RunOptions
 from mer_jax.cli.progress import Preparing, TrainingProgress, console
 from mer_jax.cli.show import print_plans, report_command
-from mer_jax.data.corpora import SMOKE, cache_directory
+from mer_jax.data.corpora import SMOKE, SMOKE_PROTOCOL
+from mer_jax.data.prepared import cache_directory
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.experiment import Experiment, fingerprint, settings
 from mer_jax.ensemble.ledger import Ledger
@@ -32,7 +33,13 @@ def experiments_of(options: RunOptions) -> list[Experiment]:
     if options.smoke:
         rows = [
             dataclasses.replace(
-                row, name=f"{row.name}-smoke", system=row.system.tiny(), data=SMOKE
+                row,
+                name=f"{row.name}-smoke",
+                system=row.system.tiny(),
+                data=SMOKE,
+                protocol=dataclasses.replace(
+                    SMOKE_PROTOCOL, division=row.protocol.division
+                ),
             )
             for row in rows
         ]

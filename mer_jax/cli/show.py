@@ -8,7 +8,7 @@ from typing import Any
 
 from mer_jax.cli.files import shipped
 from mer_jax.cli.progress import console, duration
-from mer_jax.data import corpora
+from mer_jax.data import prepared
 from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.plan import Plan
@@ -67,12 +67,14 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         results=results,
         synthetic=any(synthetic for _, _, synthetic in row["clips"]),
         protocol=ProtocolInfo(
-            name=row["settings"]["protocol"]["name"],
+            name="{title} v{version}, {division}".format(**row["protocol"]),
             hash=row["samples"],
             num_clips=len(row["clips"]),
             num_subjects=len(subjects),
             class_counts={c: labels[i] for i, c in enumerate(row["classes"])},
-            drop_rules=(row["drops"],),
+            rules=row["rules"],
+            leak=row["protocol"]["leak"],
+            reduced=row["reduced"],
         ),
         settings=_named(row["settings"]),
         provenance=provenance,
@@ -93,8 +95,8 @@ def list_command() -> None:
     for name, path in sorted(shipped().items()):
         docstring = path.read_text().partition('"""')[2].partition("\n")[0]
         print(f"  {name:24} {docstring}")
-    print("corpora (--set data.corpora=NAME):")
-    for name in corpora.names():
+    print("corpora (--set data.corpora=NAME; more in `mer data list`):")
+    for name in prepared.names():
         print(f"  {name}")
 
 

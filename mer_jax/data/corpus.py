@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -21,7 +21,8 @@ class Corpus:
       features: name -> [N, ...], what the system reads.
       synthetic: [N] whether a clip was drawn by a program; a score on such clips
         says nothing about real ones.
-      drops: which clips of the release were left out, and why; for the report.
+      rules: a line on everything that was left out, mended or guessed; for the report.
+      reduced: how the clips fall short of the published sample, '' if they do not.
     """
 
     name: str
@@ -30,7 +31,8 @@ class Corpus:
     classes: tuple[str, ...]
     features: Mapping[str, np.ndarray]
     synthetic: np.ndarray
-    drops: str = "none"
+    rules: tuple[str, ...] = ()
+    reduced: str = ""
 
     def __post_init__(self):
         """Checks what every later step relies on."""
@@ -75,29 +77,3 @@ class Corpus:
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
             digest.update(array.tobytes())
         return digest.hexdigest()[:16]
-
-
-def concatenate(corpora: Sequence[Corpus]) -> Corpus:
-    """Returns the composite of several corpora, sorted by key.
-
-    Raises:
-      UserError: if their classes differ or a key appears twice.
-    """
-    classes = {c.name: c.classes for c in corpora}
-    if len(set(classes.values())) > 1:
-        raise UserError(f"corpora of one experiment need one class list, got {classes}")
-    keys = np.concatenate([np.array(c.keys) for c in corpora])
-    order = np.argsort(keys, kind="stable")
-    stack = lambda arrays: np.concatenate(list(arrays))[order]
-    return Corpus(
-        name="+".join(c.name for c in corpora),
-        keys=tuple(keys[order].tolist()),
-        labels=stack(c.labels for c in corpora),
-        classes=corpora[0].classes,
-        features={
-            name: stack(c.features[name] for c in corpora)
-            for name in corpora[0].features
-        },
-        synthetic=stack(c.synthetic for c in corpora),
-        drops="; ".join(f"{c.name}: {c.drops}" for c in corpora),
-    )

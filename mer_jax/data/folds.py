@@ -1,14 +1,19 @@
-"""Protocols: which clips train and which test, as hashed data."""
+"""Divisions of a corpus: which clips train and which test."""
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
+from mer_jax import rng
 from mer_jax.data.corpus import Corpus
 from mer_jax.errors import UserError
+
+Division = Literal["loso", "5fold", "corpus", "5fold-leaky"]
+FOLDS = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,37 +31,101 @@ class Fold:
     test: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Loso:
-    """Leave one subject out, subjects told apart by (corpus, subject).
+def leave_one_subject_out(corpus: Corpus) -> tuple[Fold, ...]:
+    """Returns one fold per subject, subjects told apart by (corpus, subject).
 
     SMIC's s06, CASME II's sub06 and SAMM's 006 are three people.
 
-    Attributes:
-      name: of the protocol; part of every run's random key.
+    Raises:
+      UserError: for fewer than two subjects.
     """
+    return _by_group(corpus, corpus.subjects, "leave-one-subject-out", "subjects")
 
-    name: str
 
-    def folds(self, corpus: Corpus) -> tuple[Fold, ...]:
-        """Returns one fold per subject, by name.
+def leave_one_corpus_out(corpus: Corpus) -> tuple[Fold, ...]:
+    """Returns one fold per corpus.
 
-        Raises:
-          UserError: for fewer than two subjects.
-        """
-        subjects = np.array(corpus.subjects)
-        names = sorted(set(corpus.subjects))
-        if len(names) < 2:
-            raise UserError(
-                f"leave-one-subject-out needs two subjects or more; {corpus.name} "
-                f"has {len(names)}: {', '.join(names)}"
-            )
-        return tuple(
-            Fold(
-                name, np.flatnonzero(subjects != name), np.flatnonzero(subjects == name)
-            )
-            for name in names
+    Raises:
+      UserError: for fewer than two corpora.
+    """
+    return _by_group(corpus, corpus.corpora, "leave-one-corpus-out", "corpora")
+
+
+def subject_folds(corpus: Corpus) -> tuple[Fold, ...]:
+    """Returns five folds of about as many clips; no subject is in two of them.
+
+    The subject with the most clips left goes to the fold with the fewest, ties by
+    name: nothing random.
+
+    Raises:
+      UserError: for fewer than five subjects.
+    """
+    sizes = {s: corpus.subjects.count(s) for s in sorted(set(corpus.subjects))}
+    if len(sizes) < FOLDS:
+        raise UserError(
+            f"{FOLDS} folds by subject need {FOLDS} subjects; {corpus.name} has "
+            f"{len(sizes)}"
         )
+    filled, fold_of = [0] * FOLDS, {}
+    for subject in sorted(sizes, key=lambda s: (-sizes[s], s)):
+        emptiest = filled.index(min(filled))
+        fold_of[subject] = emptiest
+        filled[emptiest] += sizes[subject]
+    groups = [_fold_name(fold_of[s]) for s in corpus.subjects]
+    return _by_group(corpus, groups, "subject-disjoint folds", "folds")
+
+
+def stratified_folds(corpus: Corpus) -> tuple[Fold, ...]:
+    """Returns five folds of clips, each class spread evenly; subjects leak.
+
+    Raises:
+      UserError: for fewer than five clips.
+    """
+    groups = [""] * len(corpus.keys)
+    dealt = 0
+    for label in np.unique(corpus.labels):
+        clips = np.flatnonzero(corpus.labels == label)
+        shuffled = rng.generator("stratified folds", int(label)).permutation(clips)
+        for clip in shuffled:  # dealt on where the last class stopped
+            groups[clip] = _fold_name(dealt % FOLDS)
+            dealt += 1
+    if dealt < FOLDS:
+        raise UserError(f"{FOLDS} folds need {FOLDS} clips; {corpus.name} has {dealt}")
+    return _by_group(corpus, groups, "stratified folds", "folds")
+
+
+class DivisionRule(NamedTuple):
+    """How a division is made, and why its scores would be no result ('' if sound)."""
+
+    divide: Callable[[Corpus], tuple[Fold, ...]]
+    leak: str = ""
+
+
+DIVISIONS: Mapping[Division, DivisionRule] = {
+    "loso": DivisionRule(leave_one_subject_out),
+    "5fold": DivisionRule(subject_folds),
+    "corpus": DivisionRule(leave_one_corpus_out),
+    "5fold-leaky": DivisionRule(
+        stratified_folds, "LEAKY: clips of one subject both train and test"
+    ),
+}
+
+
+def _fold_name(number: int) -> str:
+    return f"fold {number + 1} of {FOLDS}"
+
+
+def _by_group(corpus, groups: Sequence[str], what: str, unit: str) -> tuple[Fold, ...]:
+    held, names = np.array(groups), sorted(set(groups))
+    if len(names) < 2:
+        raise UserError(
+            f"{what} needs two {unit} or more; {corpus.name} has {len(names)}: "
+            f"{', '.join(names)}"
+        )
+    return tuple(
+        Fold(name, np.flatnonzero(held != name), np.flatnonzero(held == name))
+        for name in names
+    )
 
 
 def sample_hash(corpus: Corpus, folds: Sequence[Fold]) -> str:

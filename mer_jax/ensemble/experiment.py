@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mer_jax.data.corpora import Data
-from mer_jax.data.folds import Fold, Loso
+from mer_jax.data.folds import Fold
+from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
 from mer_jax.metrics.published import Published
 from mer_jax.train.stage import SystemConfig
@@ -20,7 +21,7 @@ class Experiment:
     Attributes:
       name: of this row, unique in the file.
       system: the system's frozen config.
-      protocol: which clips are held out together.
+      protocol: which clips count, as what, and which are held out together.
       data: which clips, and how they become features.
       seeds: one set of runs each.
       eval_every: epochs between stored test logits; the last epoch is always
@@ -30,7 +31,7 @@ class Experiment:
 
     name: str
     system: SystemConfig
-    protocol: Loso
+    protocol: Protocol
     data: Data = Data()
     seeds: tuple[int, ...] = (0,)
     eval_every: int = 1
@@ -63,11 +64,14 @@ def plain(config: Any) -> Any:
 def settings(experiment: Experiment) -> dict[str, Any]:
     """Returns the fields that decide the experiment's numbers, as JSON values.
 
-    Seeds only add runs, published numbers are only printed, and a release is known
-    by its content, not by where it lies.
+    Seeds only add runs, published numbers are only printed, and clips and files are
+    known by their content, not by where they lie.
     """
     fields = plain(experiment)
-    del fields["seeds"], fields["published"], fields["data"]["release"]
+    del fields["seeds"], fields["published"]
+    del fields["data"]["release"], fields["data"]["landmarker"]
+    del fields["protocol"]["partial"]
+    fields["protocol"]["name"] = experiment.protocol.title
     return fields
 
 

@@ -141,7 +141,7 @@ class WaveRunner:
         keys = [
             rng.run_key(
                 seed=run.seed,
-                protocol=self.experiment.protocol.name,
+                protocol=self.experiment.protocol.title,
                 fold=run.fold.name,
             )
             for run in self.wave.runs

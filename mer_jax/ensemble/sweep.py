@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 
-from mer_jax.data.corpora import Progress, load
+from mer_jax.data.corpora import load
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold, sample_hash
+from mer_jax.data.prepared import Progress
 from mer_jax.ensemble.checkpoint import Checkpoints
 from mer_jax.ensemble.experiment import Experiment, Run, runs_of, settings
 from mer_jax.ensemble.filing import file_wave, provenance
@@ -58,6 +59,7 @@ class Row:
 
     def manifest(self) -> dict[str, Any]:
         """Returns what the report must know, as JSON values."""
+        definition = self.experiment.protocol.definition()
         clips = [
             [k, int(y), bool(s)]
             for k, y, s in zip(
@@ -70,7 +72,15 @@ class Row:
             "seeds": list(self.experiment.seeds),
             "published": [dataclasses.asdict(p) for p in self.experiment.published],
             "classes": list(self.corpus.classes),
-            "drops": self.corpus.drops,
+            "protocol": {
+                "title": self.experiment.protocol.title,
+                "version": definition.version,
+                "division": self.experiment.protocol.division,
+                "leak": self.experiment.protocol.leak,
+                "definition": definition.hash,
+            },
+            "rules": list(self.corpus.rules),
+            "reduced": self.corpus.reduced,
             "samples": sample_hash(self.corpus, self.folds),
             "content": self.content,
             "clips": clips,
@@ -95,10 +105,11 @@ def open_rows(
     for experiment in experiments:
         # The class count is the corpus's, so features are asked of a trial build.
         features = experiment.system.build(2).features
-        wanted = (experiment.data, tuple(sorted(features.items())))
+        protocol = experiment.protocol
+        wanted = (experiment.data, protocol, tuple(sorted(features.items())))
         if wanted not in loaded:
             loaded[wanted] = load(
-                experiment.data, features, cache=cache, progress=progress
+                experiment.data, protocol, features, cache=cache, progress=progress
             )
         corpus = loaded[wanted]
         rows.append(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL
-from mer_jax.report.row import NOT_RESULTS, PARTIAL, Row
+from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row
 from mer_jax.report.text import (
     SCORES,
     chosen,
@@ -39,7 +39,7 @@ def report_markdown(
 def _row(row: Row, pictures: Mapping[str, str]) -> list[str]:
     lines = [_titled(f"## {row.name}", row.stamp), ""]
     if row.warning:
-        lines += [f"> **{row.warning}. {PARTIAL}**", ""]
+        lines += [f"> **{row.warning}. {NO_RESULT}**", ""]
     lines += _headline(row)
     if len(row.cuts) > 1:
         lines += _corpora(row)
@@ -81,7 +81,7 @@ def _headline(row: Row) -> list[str]:
     cut, epoch = row.cuts[ALL], row.results.epochs[-1]
     title, what = ("Result", "result")
     if row.warning:
-        title, what = ("Partial score, not a result", "partial score")
+        title, what = ("Score, not a result", "score")
     lines = [_titled(f"### {title}", row.stamp), ""]
     ours = [f"**{what}**: {row.selection} ({epoch})"]
     ours += [scored(cut, name, "**") for name in SCORES]
@@ -203,7 +203,8 @@ def _protocol(row: Row) -> list[str]:
         ("clips", str(protocol.num_clips)),
         ("subjects", str(protocol.num_subjects)),
         ("classes", counts),
-        *(("dropped", rule) for rule in protocol.drop_rules),
+        *([("sample", protocol.reduced)] if protocol.reduced else []),
+        *(("rule", rule) for rule in protocol.rules),
     ]
     return ["### Protocol", "", *_table(("name", "value"), facts)]
 

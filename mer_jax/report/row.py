@@ -10,7 +10,7 @@ from mer_jax.metrics import RULES, Cut, Published, Results, evaluate
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
 NOT_RESULTS = "What selecting on the test subject would print"
-PARTIAL = "A partial score is not a result."
+NO_RESULT = "This score is not a result."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,9 @@ class ProtocolInfo:
       name, hash: of the protocol.
       num_clips, num_subjects: when complete.
       class_counts: class name to clips, in the order of the labels.
-      drop_rules: which annotated clips are left out and why, one line each.
+      rules: what was left out, mended or guessed, and why; one line each.
+      leak: why the division lets a person train and test, '' if it does not.
+      reduced: how the clips fall short of the published sample, '' if they do not.
     """
 
     name: str
@@ -29,7 +31,9 @@ class ProtocolInfo:
     num_clips: int
     num_subjects: int
     class_counts: Mapping[str, int]
-    drop_rules: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    leak: str = ""
+    reduced: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -89,6 +93,11 @@ class Row:
     @property
     def warning(self) -> str:
         """Why the scores are no result although the rule is honest, or nothing."""
+        reasons = (self._incomplete, self.protocol.leak)
+        return "; ".join(reason for reason in reasons if reason)
+
+    @property
+    def _incomplete(self) -> str:
         results = self.results
         if results.complete:
             return ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
-from mer_jax.report.row import NOT_RESULTS, PARTIAL, Row, check_names
+from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, check_names
 
 SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 _MANY = 8  # numbers in a list before it is summarised
@@ -46,6 +46,7 @@ def sample(row: Row) -> str:
             count(cut.subjects, "subject"),
             count(cut.folds, "fold"),
             count(len(row.results.seeds), "seed"),
+            *([row.protocol.reduced] if row.protocol.reduced else []),
         )
     )
 
@@ -112,7 +113,7 @@ def _lines(row: Row) -> list[str]:
     intervals = everything.intervals
     lines = [row.name]
     lines += [f"  {row.stamp}"] if row.stamp else []
-    lines += [f"  {row.warning}. {PARTIAL}"] if row.warning else []
+    lines += [f"  {row.warning}. {NO_RESULT}"] if row.warning else []
     lines += [
         f"  protocol {row.protocol.name} ({row.protocol.hash}); {sample(row)}",
         f"  {row.selection} ({row.results.epochs[-1]}); "

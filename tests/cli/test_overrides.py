@@ -7,7 +7,7 @@ import pytest
 
 from mer_jax.cli.overrides import parse_value, replace, sweep
 from mer_jax.data.corpora import Data
-from mer_jax.data.folds import Loso
+from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.errors import UserError
 
@@ -24,7 +24,11 @@ class Numbers:
 
 def experiment(**changes) -> Experiment:
     return Experiment(
-        name="row", system=Numbers(), protocol=Loso(name="p"), data=Data(), **changes
+        name="row",
+        system=Numbers(),
+        protocol=Protocol(name="p"),
+        data=Data(),
+        **changes,
     )
 
 

@@ -1,5 +1,6 @@
 """Tests for mer_jax/data/corpora.py: prepare once, read by key, derive, refuse."""
 
+import dataclasses
 import os
 import sys
 from collections import Counter
@@ -9,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-from mer_jax.data import corpora
-from mer_jax.data.corpora import SMOKE, Data, load
+from mer_jax.data.corpora import SMOKE, SMOKE_PROTOCOL, Data, load
+from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
+from tests.data import releases
 
+CDE = Protocol(name="cde3")
 FLOW = {"flow": jax.ShapeDtypeStruct((28, 28, 3), np.uint8)}
 REAL = Path(
     os.environ.get("MER_MEGC2019_FLOW")
@@ -27,7 +30,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tiny(cache):
-    return load(SMOKE, FLOW, cache=cache)
+    return load(SMOKE, SMOKE_PROTOCOL, FLOW, cache=cache)
 
 
 def test_the_synthetic_corpus_needs_nothing_and_says_what_it_is(tiny):
@@ -44,14 +47,20 @@ def test_clips_are_sorted_by_key_though_records_are_not(tiny):
 
 def test_loading_again_reads_the_cache_and_gives_the_same(tiny, cache):
     told = []
-    again = load(SMOKE, FLOW, cache=cache, progress=lambda *words: told.append(words))
+    again = load(
+        SMOKE,
+        SMOKE_PROTOCOL,
+        FLOW,
+        cache=cache,
+        progress=lambda *words: told.append(words),
+    )
     assert again.content_hash() == tiny.content_hash()
     assert not [what for what, *_ in told if "preparing" in what or "flow" in what]
 
 
 def test_the_size_a_system_reads_decides_the_flow(cache, tiny):
     small = {"flow": jax.ShapeDtypeStruct((16, 16, 3), np.uint8)}
-    corpus = load(SMOKE, small, cache=cache)
+    corpus = load(SMOKE, SMOKE_PROTOCOL, small, cache=cache)
     assert corpus.features["flow"].shape == (24, 16, 16, 3)
     assert corpus.keys == tiny.keys
 
@@ -62,23 +71,23 @@ def test_no_tensorflow_is_imported(tiny):
 
 def test_a_feature_the_corpus_does_not_have_is_an_error(cache):
     audio = {"audio": jax.ShapeDtypeStruct((9,), np.float32)}
-    with pytest.raises(UserError, match="cannot give 'audio'; it stores"):
-        load(SMOKE, audio, cache=cache)
+    with pytest.raises(UserError, match="cannot give 'audio'; they store"):
+        load(SMOKE, SMOKE_PROTOCOL, audio, cache=cache)
 
 
 def test_a_release_is_asked_for_before_anything_is_written(tmp_path):
     data = Data(corpora=("megc2019_flow",))
-    with pytest.raises(UserError, match=r"data\.release=DIR"):
-        load(data, FLOW, cache=tmp_path)
+    with pytest.raises(UserError, match="mer data prepare megc2019_flow"):
+        load(data, CDE, FLOW, cache=tmp_path)
     gone = Data(corpora=("megc2019_flow",), release=str(tmp_path / "gone"))
     with pytest.raises(UserError, match="no folder"):
-        load(gone, FLOW, cache=tmp_path)
+        load(gone, CDE, FLOW, cache=tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture
 def release(tmp_path):
-    from datasets_tfds.megc2019_flow.fake_release import write_release
+    from datasets_tfds.megc2019_flow.noise_release import write_release
 
     folder = tmp_path / "release"
     return folder, write_release(folder, subjects=None)
@@ -87,10 +96,10 @@ def release(tmp_path):
 def test_a_changed_release_is_packaged_again(release, tmp_path):
     folder, paths = release
     data = Data(corpora=("megc2019_flow",), release=str(folder))
-    before = load(data, FLOW, cache=tmp_path)
+    before = load(data, CDE, FLOW, cache=tmp_path)
     first, second = list(paths.values())[:2]
     first.write_bytes(second.read_bytes())
-    after = load(data, FLOW, cache=tmp_path)
+    after = load(data, CDE, FLOW, cache=tmp_path)
     assert after.keys == before.keys
     assert after.content_hash() != before.content_hash()
 
@@ -100,7 +109,7 @@ def test_a_size_the_corpus_does_not_store_is_an_error(release, tmp_path):
     data = Data(corpora=("megc2019_flow",), release=str(folder))
     large = {"flow": jax.ShapeDtypeStruct((32, 32, 3), np.uint8)}
     with pytest.raises(UserError, match=r"change system\.size"):
-        load(data, large, cache=tmp_path)
+        load(data, CDE, large, cache=tmp_path)
 
 
 def test_a_broken_release_is_an_error_that_leaves_nothing_prepared(release, tmp_path):
@@ -109,26 +118,72 @@ def test_a_broken_release_is_an_error_that_leaves_nothing_prepared(release, tmp_
     path.write_bytes(path.read_bytes()[:40])
     data = Data(corpora=("megc2019_flow",), release=str(folder))
     with pytest.raises(ValueError, match=path.name.strip()):
-        load(data, FLOW, cache=tmp_path / "cache")
+        load(data, CDE, FLOW, cache=tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.array_record*"))
-
-
-def test_every_corpus_folder_is_found():
-    assert {"megc2019_flow", "synthetic"} <= set(corpora.names())
-
-
-def test_the_cache_goes_where_the_environment_says(monkeypatch, tmp_path):
-    monkeypatch.setenv("MER_CACHE", str(tmp_path))
-    assert corpora.cache_directory() == tmp_path
-    monkeypatch.delenv("MER_CACHE")
-    assert corpora.cache_directory() == Path.home() / ".cache" / "mer_jax"
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real flow (MER_MEGC2019_FLOW)")
 def test_the_real_composite_has_its_published_counts(tmp_path):
     corpus = load(
-        Data(corpora=("megc2019_flow",), release=str(REAL)), FLOW, cache=tmp_path
+        Data(corpora=("megc2019_flow",), release=str(REAL)), CDE, FLOW, cache=tmp_path
     )
     assert np.bincount(corpus.labels).tolist() == [250, 109, 83]
     assert Counter(corpus.corpora) == {"casme2": 145, "samm": 133, "smic": 164}
     assert len(set(corpus.subjects)) == 68 and not corpus.synthetic.any()
+    assert not corpus.reduced
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A corpus of one's own of moving squares, and a protocol for it."""
+    folder = tmp_path_factory.mktemp("own")
+    release = releases.write(folder / "release", apex="")
+    name = releases.write_protocol(folder)
+    return Data(corpora=("custom",), release=str(release)), Protocol(name=name)
+
+
+def test_a_corpus_of_ones_own_needs_a_table_and_a_protocol(own, cache):
+    corpus = load(*own, FLOW, cache=cache)
+    assert corpus.classes == ("calm", "cross")
+    assert corpus.labels.tolist() == [0, 1] * 3
+    assert corpus.features["flow"].shape == (6, 28, 28, 3)
+    assert not corpus.synthetic.any() and not corpus.reduced
+    told = "no usable apex is annotated for 6 clips: the middle frame"
+    assert told in corpus.rules
+
+
+def test_a_spotted_apex_is_the_frame_that_moved_most(own, cache):
+    data, protocol = own
+    middle = load(data, protocol, FLOW, cache=cache)
+    spotted = load(
+        dataclasses.replace(data, apex="spotted"), protocol, FLOW, cache=cache
+    )
+    assert "no usable apex is annotated for 6 clips: spotted by optical flow" in (
+        spotted.rules
+    )
+    moved = lambda corpus: np.abs(corpus.features["flow"][..., 0] - 128.0).mean()
+    assert moved(spotted) > 1.5 * moved(middle)  # 4 px in frame 3, 2 px in frame 2
+
+
+def test_several_releases_lie_in_one_folder(own, tmp_path, cache):
+    data, protocol = own
+    two = dataclasses.replace(
+        data, corpora=("custom", "synthetic/tiny"), release=str(tmp_path)
+    )
+    with pytest.raises(UserError, match="one folder for each, named as the corpus"):
+        load(two, protocol, FLOW, cache=cache)
+    (tmp_path / "custom").symlink_to(data.release)
+    assert len(load(two, protocol, FLOW, cache=cache).keys) == 6
+
+
+def test_clips_in_two_corpora_are_named(own, cache):
+    data, protocol = own
+    twice = dataclasses.replace(data, corpora=("custom", "custom/clips"))
+    with pytest.raises(UserError, match="custom/p0/c0"):
+        load(dataclasses.replace(twice, release=None), protocol, FLOW, cache=cache)
+
+
+def test_another_annotation_than_the_protocols_is_refused(cache):
+    data = Data(corpora=("casme2/cropped-2019", "samm", "smic"))
+    with pytest.raises(UserError, match="casme2/cropped, casme2/raw, not on casme2/"):
+        load(data, CDE, FLOW, cache=cache)

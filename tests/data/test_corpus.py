@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mer_jax.data.corpus import concatenate
 from mer_jax.errors import UserError
 from tests import toys
 
@@ -93,25 +92,3 @@ def test_the_content_hash_does_not_see_memory_order_label_type_or_name():
         },
     )
     assert same.content_hash() == CORPUS.content_hash()
-
-
-def test_a_composite_is_sorted_by_key_and_keeps_rows_together():
-    a = toys.corpus(FEATURES, subjects={"smic/s06": 16}, seed=1)
-    b = toys.corpus(FEATURES, subjects={"casme2/sub06": 16, "zoo/s01": 8}, seed=2)
-    both = concatenate([a, dataclasses.replace(b, name="b", drops="2 blurred")])
-    assert both.name == "made+b"
-    assert both.drops == "made: none; b: 2 blurred"
-    assert list(both.keys) == sorted(a.keys + b.keys)
-    for part in (a, b):
-        rows = [both.keys.index(key) for key in part.keys]
-        np.testing.assert_array_equal(both.labels[rows], part.labels)
-        for name, array in part.features.items():
-            np.testing.assert_array_equal(both.features[name][rows], array)
-
-
-def test_corpora_of_other_classes_or_common_clips_cannot_be_joined():
-    other = dataclasses.replace(CORPUS, name="other", classes=("a", "b", "c"))
-    with pytest.raises(UserError, match="one class list.*'other': .*'a', 'b', 'c'"):
-        concatenate([CORPUS, other])
-    with pytest.raises(UserError, match=f"more than once: {CORPUS.keys[0]}"):
-        concatenate([CORPUS, dataclasses.replace(CORPUS, name="other")])

@@ -7,8 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mer_jax.data.corpus import concatenate
-from mer_jax.data.folds import Loso, sample_hash
+from mer_jax.data.folds import (
+    DIVISIONS,
+    leave_one_corpus_out,
+    leave_one_subject_out,
+    sample_hash,
+    stratified_folds,
+    subject_folds,
+)
 from mer_jax.errors import UserError
 from tests import toys
 
@@ -31,7 +37,7 @@ def made(subjects, seed=0):
 @given(SUBJECTS)
 def test_each_subject_is_held_out_once_and_the_rest_trains(subjects):
     corpus = made(subjects)
-    folds = Loso(name="p").folds(corpus)
+    folds = leave_one_subject_out(corpus)
     assert [f.name for f in folds] == sorted(subjects)
     everyone = np.arange(len(corpus.keys))
     for fold in folds:
@@ -45,7 +51,7 @@ def test_each_subject_is_held_out_once_and_the_rest_trains(subjects):
 
 def test_subjects_of_one_name_in_two_corpora_are_two_people():
     corpus = made({"smic/s06": 16, "samm/s06": 16, "casme2/sub06": 16})
-    folds = {f.name: f for f in Loso(name="p").folds(corpus)}
+    folds = {f.name: f for f in leave_one_subject_out(corpus)}
     assert set(folds) == {"smic/s06", "samm/s06", "casme2/sub06"}
     held_out = folds["samm/s06"].test
     assert {corpus.corpora[i] for i in held_out} == {"samm"}
@@ -55,43 +61,12 @@ def test_subjects_of_one_name_in_two_corpora_are_two_people():
 
 def test_one_subject_cannot_be_left_out():
     with pytest.raises(UserError, match="two subjects or more; made has 1: smic/s06"):
-        Loso(name="p").folds(made({"smic/s06": 16}))
-
-
-@given(SUBJECTS, st.randoms(use_true_random=False))
-def test_the_order_in_which_clips_arrive_does_not_matter(subjects, random):
-    whole = made(subjects)
-    parts = split_at_random(whole, random)
-    joined = dataclasses.replace(concatenate(parts), name="made", drops="none")
-    assert joined.keys == whole.keys
-    assert joined.content_hash() == whole.content_hash()
-    protocol = Loso(name="p")
-    assert sample_hash(joined, protocol.folds(joined)) == sample_hash(
-        whole, protocol.folds(whole)
-    )
-
-
-def split_at_random(corpus, random):
-    """Three corpora of some of the clips each, in random order of parts."""
-    part = np.array([random.randrange(3) for _ in corpus.keys])
-    parts = [rows_of(corpus, np.flatnonzero(part == number)) for number in range(3)]
-    random.shuffle(parts)
-    return parts
-
-
-def rows_of(corpus, rows):
-    return dataclasses.replace(
-        corpus,
-        keys=tuple(corpus.keys[i] for i in rows),
-        labels=corpus.labels[rows],
-        features={k: v[rows] for k, v in corpus.features.items()},
-        synthetic=corpus.synthetic[rows],
-    )
+        leave_one_subject_out(made({"smic/s06": 16}))
 
 
 def test_the_sample_hash_tells_clips_labels_classes_and_division_apart():
     corpus = made(toys.SUBJECTS)
-    folds = Loso(name="p").folds(corpus)
+    folds = leave_one_subject_out(corpus)
     labels = corpus.labels.copy()
     labels[3] = (labels[3] + 1) % 3
     renamed = corpus.keys[:-1] + (corpus.keys[-1] + "x",)
@@ -108,3 +83,63 @@ def test_the_sample_hash_tells_clips_labels_classes_and_division_apart():
     assert (
         sample_hash(other, folds) in hashes
     )  # the method's business, not the sample's
+
+
+MANY = st.dictionaries(
+    st.builds("lab/{}".format, st.integers(0, 99)), st.integers(1, 30), min_size=5
+)
+
+
+@given(MANY)
+def test_no_subject_is_in_two_folds_and_sizes_are_as_even_as_subjects_allow(subjects):
+    corpus = made(subjects)
+    folds = subject_folds(corpus)
+    assert [f.name for f in folds] == [f"fold {n} of 5" for n in range(1, 6)]
+    people = [{corpus.subjects[i] for i in fold.test} for fold in folds]
+    assert set.union(*people) == set(subjects)
+    assert sum(map(len, people)) == len(subjects)
+    sizes = [len(fold.test) for fold in folds]
+    assert max(sizes) - min(sizes) <= max(subjects.values())
+
+
+def test_subject_folds_are_as_even_as_those_of_scikit_learn():
+    from sklearn.model_selection import GroupKFold
+
+    corpus = made({f"lab/{n}": 1 + (7 * n) % 13 for n in range(23)})
+    theirs = GroupKFold(5).split(corpus.labels, groups=corpus.subjects)
+    ours = sorted(len(fold.test) for fold in subject_folds(corpus))
+    assert ours == sorted(len(test) for _, test in theirs)
+
+
+@given(MANY)
+def test_stratified_folds_spread_every_class_and_are_labelled_leaky(subjects):
+    corpus = made(subjects)
+    folds = stratified_folds(corpus)
+    for label in np.unique(corpus.labels):
+        counts = [int((corpus.labels[f.test] == label).sum()) for f in folds]
+        assert max(counts) - min(counts) <= 1
+    tested = np.sort(np.concatenate([f.test for f in folds]))
+    np.testing.assert_array_equal(tested, np.arange(len(corpus.keys)))
+    assert DIVISIONS["5fold-leaky"].leak.startswith("LEAKY")
+    assert [d for d, rule in DIVISIONS.items() if rule.leak] == ["5fold-leaky"]
+
+
+def test_stratified_folds_do_leak():
+    corpus = made({"lab/a": 20, "lab/b": 20})
+    fold = stratified_folds(corpus)[0]
+    people = lambda clips: {corpus.subjects[i] for i in clips}
+    assert people(fold.test) & people(fold.train)
+
+
+def test_one_corpus_is_left_out():
+    corpus = made({"smic/s06": 3, "smic/s07": 4, "samm/s06": 5})
+    folds = {f.name: f for f in leave_one_corpus_out(corpus)}
+    assert set(folds) == {"smic", "samm"}
+    assert {corpus.corpora[i] for i in folds["samm"].test} == {"samm"}
+    with pytest.raises(UserError, match="two corpora or more; made has 1: smic"):
+        leave_one_corpus_out(made({"smic/s06": 3, "smic/s07": 4}))
+
+
+def test_five_folds_need_five_subjects():
+    with pytest.raises(UserError, match="5 subjects; made has 2"):
+        subject_folds(made({"smic/s06": 3, "smic/s07": 4}))

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mer_jax.data.corpora import Data
-from mer_jax.data.folds import Loso
+from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import (
     Experiment,
     fingerprint,
@@ -22,7 +22,7 @@ from mer_jax.metrics.published import Published
 from mer_jax.systems.ststnet import STSTNet
 from tests import flights
 
-EXPERIMENT = Experiment(name="row", system=STSTNet(), protocol=Loso(name="cde3"))
+EXPERIMENT = Experiment(name="row", system=STSTNet(), protocol=Protocol(name="cde3"))
 
 JSON = st.recursive(
     st.none()
@@ -58,6 +58,7 @@ def run_id(experiment, content="c", fold=0, seed=0):
 CHANGES = {
     "name": "other",
     "protocol.name": "sde",
+    "protocol.division": "5fold",
     "eval_every": 2,
     "system.size": 32,
     "system.filters": (3, 5, 9),
@@ -69,6 +70,12 @@ CHANGES = {
     "system.order": "subject",
     "system.chunk": None,
     "data.corpora": ("synthetic/tiny",),
+    "data.repairs": "drop",
+    "data.apex": "spotted",
+    "data.align": "moext",
+    "data.crop": 224,
+    "data.stabilise": True,
+    "data.on_no_face": "skip",
     "data.flow": "tvl1",
     "data.flow_limit": 2.0,
 }
@@ -76,6 +83,8 @@ NO_CHANGES = {
     "seeds": (0, 1),
     "published": (Published(source="p"),),
     "data.release": "/somewhere",
+    "data.landmarker": "/model.task",
+    "protocol.partial": True,
 }
 
 
@@ -120,12 +129,12 @@ def test_the_name_of_the_config_class_counts():
     class Twin:
         name: str = "cde3"
 
-    assert fingerprint(Twin()) != fingerprint(Loso(name="cde3"))
+    assert fingerprint(Twin()) != fingerprint(Protocol(name="cde3"))
 
 
 def test_run_ids_are_known():
     # If this fails every recorded result is orphaned: nothing trained is found again.
-    assert run_id(EXPERIMENT) == "2fa056762a37d801"
+    assert run_id(EXPERIMENT) == "2c00ac55c59b27ef"
     assert fingerprint() == "4f53cda18c2baa0c"
 
 
@@ -153,7 +162,12 @@ def test_plain_values_are_json_with_class_names():
     told = json.loads(json.dumps(plain(EXPERIMENT)))
     assert told["system"][""] == "STSTNet"
     assert told["system"]["filters"] == [3, 5, 8]
-    assert told["protocol"] == {"": "Loso", "name": "cde3"}
+    assert told["protocol"] == {
+        "": "Protocol",
+        "name": "cde3",
+        "division": "loso",
+        "partial": False,
+    }
 
 
 def test_runs_are_every_fold_and_seed_fold_major():

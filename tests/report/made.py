@@ -50,7 +50,7 @@ def row(name="ststnet_cde3", *, synthetic=False, hash="1f3a9c2b", **sizes):
             class_counts=dict(
                 zip(CLASSES, (2 * subjects, 2 * subjects, subjects), strict=True)
             ),
-            drop_rules=("casme2/sub04/EP12_01f: no apex annotated",),
+            rules=("casme2/sub04/EP12_01f: no apex annotated",),
         ),
         settings={"system": {"learning_rate": 5e-5}},
         provenance={"commit": "d3d2425", "versions": {"jax": "0.10.2"}},

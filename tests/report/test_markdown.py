@@ -1,5 +1,6 @@
 """Tests for mer_jax/report/markdown.py."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_an_unfinished_experiment_is_not_called_a_result():
     assert "**INCOMPLETE: 5 of 8 folds, 25 of 40 clips." in text
     assert "Result" not in sections(text)
     assert "**result**" not in text
-    assert "Partial score, not a result" in sections(text)
+    assert "Score, not a result" in sections(text)
 
 
 def test_one_stored_epoch_is_said():
@@ -91,7 +92,7 @@ def test_the_conditions_are_printed():
     parts = sections(markdown(row()))
     assert "| hash | `1f3a9c2b` |" in parts["Protocol"]
     assert "| classes | negative 16, positive 16, surprise 8 |" in parts["Protocol"]
-    assert "| dropped | casme2/sub04/EP12_01f" in parts["Protocol"]
+    assert "| rule | casme2/sub04/EP12_01f" in parts["Protocol"]
     assert "| system.learning_rate | 5e-05 |" in parts["Settings"]
     assert "| versions.jax | 0.10.2 |" in parts["Provenance"]
     assert "![samm](samm.png)" in parts["Confusion"]
@@ -112,3 +113,22 @@ def test_a_corpus_that_loses_classes_in_resamples_is_flagged():
     text = markdown(row(subjects=2))
     assert "[no interval]" in text
     assert "resamples lack a class" not in markdown(row())
+
+
+def test_a_leaky_division_is_never_called_a_result():
+    leaky = dataclasses.replace(
+        row(), protocol=dataclasses.replace(row().protocol, leak="LEAKY: one face")
+    )
+    text = markdown(leaky)
+    assert "> **LEAKY: one face. This score is not a result.**" in text
+    assert "### Result" not in text and "### Score, not a result" in text
+
+
+def test_a_reduced_sample_says_so_beside_the_scores():
+    told = "reduced: lab 2 of 4 published clips"
+    small = dataclasses.replace(
+        row(), protocol=dataclasses.replace(row().protocol, reduced=told)
+    )
+    text = markdown(small)
+    assert f", {told}. One confusion matrix" in text
+    assert f"| sample | {told} |" in text

@@ -34,3 +34,12 @@ def test_the_warning_says_what_is_missing():
 def test_the_numbers_are_computed_once():
     one = row()
     assert one.cuts is one.cuts
+
+
+def test_a_leak_is_a_reason_why_scores_are_no_result():
+    leaky = replace(row().protocol, leak="LEAKY: clips of one subject")
+    assert replace(row(), protocol=leaky).warning == "LEAKY: clips of one subject"
+    both = replace(row(missing=3), protocol=leaky)
+    assert both.warning == (
+        "INCOMPLETE: 5 of 8 folds, 25 of 40 clips; LEAKY: clips of one subject"
+    )
