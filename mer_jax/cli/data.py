@@ -10,13 +10,11 @@ from typing import Any
 
 from mer_jax.cli.progress import Preparing, console, duration
 from mer_jax.data import protocols
+from mer_jax.data.builders import builder_class, full_name, names, twins
 from mer_jax.data.prepared import (
     Clip,
     Prepared,
-    builder_class,
     cache_directory,
-    full_name,
-    names,
     prepare,
     registered,
 )
@@ -134,7 +132,7 @@ def synth_command(corpus: str, folder: str, *, subjects: int | None, seed: int) 
         if error.name not in (module, module.rpartition(".")[0]):
             raise
         raise UserError(
-            f"no twin of {corpus!r}; there are: {', '.join(_twins())}"
+            f"no twin of {corpus!r}; there are: {', '.join(twins())}"
         ) from None
     screen, begun = console(), time.monotonic()
     path, told = Path(folder).expanduser(), Preparing(screen)
@@ -152,9 +150,3 @@ def synth_command(corpus: str, folder: str, *, subjects: int | None, seed: int) 
     print(f"SYNTHETIC twin of {corpus}: {twin.clips} clips, {twin.subjects} subjects")
     print(f"written to {path} in {duration(time.monotonic() - begun)}. Next:")
     print(f"  mer data prepare {full_name(corpus)} --release {path}")
-
-
-def _twins() -> Sequence[str]:
-    from importlib.util import find_spec
-
-    return [n for n in names() if find_spec(f"datasets_tfds.{n}.fake_release")]

@@ -8,7 +8,7 @@ from typing import Any
 
 from mer_jax.cli.files import shipped
 from mer_jax.cli.progress import console, duration
-from mer_jax.data import prepared
+from mer_jax.data.builders import names
 from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.plan import Plan
@@ -96,7 +96,7 @@ def list_command() -> None:
         docstring = path.read_text().partition('"""')[2].partition("\n")[0]
         print(f"  {name:24} {docstring}")
     print("corpora (--set data.corpora=NAME; more in `mer data list`):")
-    for name in prepared.names():
+    for name in names():
         print(f"  {name}")
 
 

@@ -9,16 +9,10 @@ from typing import Literal
 import jax
 import numpy as np
 
+from mer_jax.data.builders import builder_class, full_name
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.features import feature_arrays
-from mer_jax.data.prepared import (
-    Prepared,
-    Progress,
-    builder_class,
-    find,
-    full_name,
-    prepare,
-)
+from mer_jax.data.prepared import Prepared, Progress, find, prepare
 from mer_jax.data.protocols import Protocol
 from mer_jax.data.selection import Repairs, check_configs, select
 from mer_jax.errors import UserError

@@ -9,7 +9,6 @@ import dataclasses
 import datetime
 import functools
 import hashlib
-import importlib
 import json
 import os
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mer_jax.data.builders import builder_class, full_name, twins
 from mer_jax.errors import UserError
 from mer_jax.files import cannot_write, disk_is_full, write_atomic
 
@@ -76,44 +76,6 @@ def cache_directory() -> Path:
     return Path(os.environ.get("MER_CACHE") or Path.home() / ".cache" / "mer_jax")
 
 
-def names() -> list[str]:
-    """Returns the corpora that have a builder."""
-    import pkgutil
-
-    import datasets_tfds
-
-    return [m.name for m in pkgutil.iter_modules(datasets_tfds.__path__) if m.ispkg]
-
-
-def builder_class(name: str) -> Any:
-    """Returns the builder of "corpus" or "corpus/config".
-
-    Raises:
-      UserError: for a corpus or config that is not there, with those that are.
-    """
-    corpus, _, config = name.partition("/")
-    module = f"datasets_tfds.{corpus}.{corpus}_dataset_builder"
-    try:
-        found = importlib.import_module(module).Builder
-    except ModuleNotFoundError as error:
-        if error.name not in (f"datasets_tfds.{corpus}", module):
-            raise
-        raise UserError(
-            f"no corpus {corpus!r}; there are: {', '.join(names())}"
-        ) from None
-    configs = [c.name for c in found.BUILDER_CONFIGS]
-    if config and config not in configs:
-        raise UserError(f"{corpus!r} has no config {config!r}; it has: {configs}")
-    return found
-
-
-def full_name(name: str) -> str:
-    """Returns "corpus/config", the default config where none is named."""
-    corpus, _, config = name.partition("/")
-    default = builder_class(name).BUILDER_CONFIGS[0].name
-    return f"{corpus}/{config or default}"
-
-
 def prepare(
     name: str, release: str | None, *, cache: Path, progress: Progress
 ) -> Prepared:
@@ -157,12 +119,14 @@ def find(name: str, *, cache: Path, progress: Progress) -> Prepared:
         builder = _builder(name, Path(entry["directory"]))
         if builder.is_prepared():
             return _open(name, builder, progress)
-    corpus = name.partition("/")[0]
     instructions = builder_class(name).MANUAL_DOWNLOAD_INSTRUCTIONS
+    corpus = name.partition("/")[0]
+    twin = f"\nWithout a release, a synthetic twin: mer data synth {corpus} DIR"
     raise UserError(
         f"corpus {name!r} is not prepared. With its release at hand:\n"
-        f"  mer data prepare {name} --release DIR\n{instructions}\n"
-        f"Without it, a synthetic twin: mer data synth {corpus} DIR"
+        f"  mer data prepare {name} --release DIR\n"
+        f"or, for this run alone, --set data.release=DIR. {instructions}"
+        + (twin if corpus in twins() else "")
     )
 
 

@@ -51,6 +51,8 @@ class Definition:
       classes: [K] names.
       parts: corpus to part.
       listed: clip key to class number, where the clips are listed one by one.
+      any_of: whether an experiment may do without some of the corpora. If not, the
+        protocol is all of them together.
       hash: 16 hex digits of all that decides clips and labels.
     """
 
@@ -61,6 +63,7 @@ class Definition:
     classes: tuple[str, ...]
     parts: Mapping[str, Part]
     listed: Mapping[str, int] | None
+    any_of: bool
     hash: str
 
 
@@ -161,6 +164,7 @@ def _parse(name: str, content: dict[str, Any], folder: Traversable) -> Definitio
         classes=classes,
         parts=corpora,
         listed=listed,
+        any_of=bool(content.get("any_of", False)),
         hash=digest.hexdigest()[:16],
     )
 

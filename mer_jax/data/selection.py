@@ -1,7 +1,7 @@
 """From the clips of prepared corpora to the sample of a protocol, and its check."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from mer_jax.data.protocols import Definition, Part, Protocol
@@ -62,7 +62,8 @@ def select(clips: Sequence[Clip], protocol: Protocol, repairs: Repairs) -> Sampl
         labelled += counted
         rules.append(_told(corpus, len(counted), len(own), left_out))
     twin = any(clip["synthetic"] for clip in clips)
-    reduced = _check(labelled, definition, allowed=twin or protocol.partial)
+    there = {clip["corpus"] for clip in clips}
+    reduced = _check(labelled, definition, there, allowed=twin or protocol.partial)
     kept = [c for c in labelled if repairs != "drop" or not _has_repairs(c.clip)]
     rules += _repairs_told(labelled, repairs)
     if not kept:
@@ -125,10 +126,18 @@ def _some(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN]) + more
 
 
-def _check(chosen: Sequence[Chosen], definition: Definition, *, allowed: bool) -> str:
+def _check(
+    chosen: Sequence[Chosen],
+    definition: Definition,
+    there: Collection[str],
+    *,
+    allowed: bool,
+) -> str:
     """Returns how the sample differs from the published one; '' if it does not."""
     differences, sizes = [], []
     for corpus, part in definition.parts.items():
+        if definition.any_of and corpus not in there:
+            continue
         own = [c for c in chosen if c.clip["corpus"] == corpus]
         if difference := _difference(own, part, definition.classes):
             differences.append(f"{corpus} {difference}")

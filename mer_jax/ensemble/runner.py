@@ -102,7 +102,7 @@ class WaveRunner:
             batch=stage.source.batch,
             order=stage.source.order,
             num_epochs=stage.num_epochs,
-            words=(self.experiment.protocol.name, run.fold.name, stage.name, run.seed),
+            words=(self.experiment.protocol.title, run.fold.name, stage.name, run.seed),
         )
 
     def run(self, hooks: Hooks) -> Flight:

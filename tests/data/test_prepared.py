@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mer_jax.data import prepared
-from mer_jax.data.prepared import find, full_name, prepare, registered
+from mer_jax.data.prepared import find, prepare, registered
 from mer_jax.errors import UserError
 from tests.data import releases
 
@@ -111,18 +111,6 @@ def test_a_folder_is_asked_for_and_must_exist(tmp_path):
     with pytest.raises(UserError, match="no folder .*gone"):
         prepare("custom", str(tmp_path / "gone"), cache=tmp_path, progress=silent)
     assert not list(tmp_path.iterdir())
-
-
-def test_unknown_corpora_and_configs_are_answered_with_those_there_are():
-    with pytest.raises(UserError, match="no corpus 'casme9'; there are: casme2"):
-        full_name("casme9")
-    with pytest.raises(UserError, match="no config 'b'; it has: .*'clips'"):
-        full_name("custom/b")
-    assert full_name("custom") == "custom/clips"
-
-
-def test_every_corpus_folder_is_found():
-    assert {"casme2", "custom", "samm", "smic", "synthetic"} <= set(prepared.names())
 
 
 def test_the_cache_goes_where_the_environment_says(monkeypatch, tmp_path):

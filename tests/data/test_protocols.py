@@ -11,8 +11,20 @@ PINNED = {
     "casme2_5": (1, "b0169f1777b99fd4"),
     "casme2_5_2019": (1, "1901feae5154ad1d"),
     "casme2_5_alt": (1, "47c9891c8082dbbf"),
+    "casme3_3": (1, "1c305b482d61decf"),
+    "casme3_4": (1, "15a52b94835cc8e6"),
+    "casme3_7": (1, "e3be0a2c12726c44"),
     "cde3": (1, "7d4eae033c7155c8"),
     "demo3": (1, "3092c465c3285756"),
+    "macro3": (1, "5945fb2004dd72e0"),
+    "macro_casme2_5_fold": (1, "25830d213beb5c8f"),
+    "macro_casme2_5_mask": (1, "23e40eb05295fe7f"),
+    "macro_samm_5_fold": (1, "3abcd4247dc04753"),
+    "macro_samm_5_mask": (1, "0f0ecf01d8c9233a"),
+    "mmew_3": (1, "2a035060ecb05aad"),
+    "mmew_4": (1, "5f4576b4fae8cd19"),
+    "mmew_6": (1, "c72099f1e8c40f58"),
+    "mmew_7": (1, "910ca0ac17b665c5"),
     "samm_5": (1, "efb5291fb24f3884"),
     "samm_5_alt": (1, "553283db180c41bf"),
     "smic_3": (1, "9b7cbf6116a90e61"),
@@ -48,6 +60,18 @@ PUBLISHED = {
     "smic_3": ({"smic": (70, 51, 43)}, 16),
     "smic_vis_3": ({"smic": (24, 28, 19)}, 8),
     "smic_nir_3": ({"smic": (24, 28, 19)}, 8),
+    "casme3_7": ({"casme3": (55, 250, 86, 64, 57, 187, 161)}, 94),
+    "casme3_4": ({"casme3": (457, 55, 187, 161)}, 94),
+    "casme3_3": ({"casme3": (457, 55, 187)}, 88),
+    "mmew_7": ({"mmew": (36, 89, 72, 8, 16, 13, 66)}, 0),
+    "mmew_6": ({"mmew": (36, 89, 72, 8, 16, 13)}, 0),
+    "mmew_4": ({"mmew": (36, 89, 72, 66)}, 0),
+    "mmew_3": ({"mmew": (109, 36, 89)}, 0),
+    "macro3": ({"ckplus": (175, 69, 83)}, 118),
+    "macro_casme2_5_mask": ({"ckplus": (69, 83, 59, 0, 0)}, 0),
+    "macro_casme2_5_fold": ({"ckplus": (69, 83, 59, 0, 116)}, 118),
+    "macro_samm_5_mask": ({"ckplus": (45, 18, 69, 83, 0)}, 0),
+    "macro_samm_5_fold": ({"ckplus": (45, 18, 69, 83, 112)}, 118),
 }
 
 
@@ -55,7 +79,7 @@ PUBLISHED = {
 def test_a_definition_has_the_published_counts(name):
     parts = Protocol(name=name).definition().parts
     counts, subjects = PUBLISHED[name]
-    assert {corpus: part.counts for corpus, part in parts.items()} == counts
+    assert {c: part.counts for c, part in parts.items() if part.counts} == counts
     assert sum(part.subjects for part in parts.values()) == subjects
 
 
@@ -70,6 +94,73 @@ def test_the_composite_is_listed_clip_by_clip():
         labels = [definition.listed[k] for k in own]
         assert tuple(map(labels.count, range(3))) == part.counts
         assert len({k.rsplit("/", 1)[0] for k in own}) == part.subjects
+
+
+# What each corpus of macro-expressions writes, and in what order.
+MACRO = {
+    "ckplus": "anger contempt disgust fear happy sadness surprise",
+    "mmi": "anger disgust fear happiness sadness surprise",
+    "casme3": "anger disgust fear happiness sadness surprise others",
+    "mmew": "anger disgust fear happiness sadness surprise",
+}
+# The class of each of these, '-' where it is left out.
+MACRO_CLASSES = {
+    "macro3": {
+        "ckplus": "negative negative negative negative positive negative surprise",
+        "mmi": "negative negative negative positive negative surprise",
+        "casme3": "negative negative negative positive negative surprise -",
+        "mmew": "negative negative negative positive negative surprise",
+    },
+    "macro_casme2_5_mask": {
+        "ckplus": "- - disgust - happiness - surprise",
+        "mmi": "- disgust - happiness - surprise",
+        "casme3": "- disgust - happiness - surprise others",
+        "mmew": "- disgust - happiness - surprise",
+    },
+    "macro_casme2_5_fold": {
+        "ckplus": "others others disgust others happiness others surprise",
+        "mmi": "others disgust others happiness others surprise",
+        "casme3": "others disgust others happiness others surprise others",
+        "mmew": "others disgust others happiness others surprise",
+    },
+    "macro_samm_5_mask": {
+        "ckplus": "anger contempt - - happiness - surprise",
+        "mmi": "anger - - happiness - surprise",
+        "casme3": "anger - - happiness - surprise other",
+        "mmew": "anger - - happiness - surprise",
+    },
+    "macro_samm_5_fold": {
+        "ckplus": "anger contempt other other happiness other surprise",
+        "mmi": "anger other other happiness other surprise",
+        "casme3": "anger other other happiness other surprise other",
+        "mmew": "anger other other happiness other surprise",
+    },
+}
+
+
+@pytest.mark.parametrize("name", MACRO_CLASSES)
+def test_macro_expressions_have_the_classes_of_micro_expressions(name):
+    definition = Protocol(name=name).definition()
+    assert definition.any_of and definition.parts.keys() == MACRO.keys()
+    for corpus, part in definition.parts.items():
+        emotions, classes = MACRO[corpus].split(), MACRO_CLASSES[name][corpus].split()
+        wanted = dict(zip(emotions, classes, strict=True))
+        assert {e: definition.classes[n] for e, n in part.labels.items()} == {
+            emotion: wanted[emotion] for emotion in emotions if wanted[emotion] != "-"
+        }
+    assert definition.parts["casme3"].configs == ("macro", "macro-depth")
+    assert definition.parts["mmew"].configs == ("macro",)
+
+
+@pytest.mark.parametrize("classes", [3, 4])
+def test_fewer_classes_of_casme3_are_sums_of_the_seven(classes):
+    seven = Protocol(name="casme3_7").definition()
+    fewer = Protocol(name=f"casme3_{classes}").definition()
+    numbers = dict(zip(seven.classes, seven.parts["casme3"].counts, strict=True))
+    sums = [0] * classes
+    for emotion, label in fewer.parts["casme3"].labels.items():
+        sums[label] += numbers[emotion]
+    assert tuple(sums) == fewer.parts["casme3"].counts
 
 
 def test_a_definition_of_your_own_is_a_file(tmp_path):

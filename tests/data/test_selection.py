@@ -83,6 +83,22 @@ def test_a_smaller_sample_says_reduced(protocol):
     assert select(twin, protocol, "repair").reduced.startswith("reduced: lab 2 of 4")
 
 
+def test_corpora_of_which_any_will_do_are_not_missed(tmp_path):
+    other = "\n[corpora.other]\nsubjects = 9\ncounts = [9, 9]\n[corpora.other.labels]\n"
+    all_of, any_of = tmp_path / "all.toml", tmp_path / "any.toml"
+    all_of.write_text(TOML + other)
+    any_of.write_text("any_of = true" + TOML + other)
+    with pytest.raises(UserError, match="other 0 of 9 calm, 0 of 9 cross, 0 of 9 sub"):
+        select(WHOLE, Protocol(name=str(all_of)), "repair")
+    protocol = Protocol(name=str(any_of))
+    assert select(WHOLE, protocol, "repair").reduced == ""
+    # Those that are there are asserted, even where none of their clips counts.
+    with pytest.raises(UserError, match="sample: lab 1 of 2 calm"):
+        select(WHOLE[1:], protocol, "repair")
+    with pytest.raises(UserError, match="sample: other 0 of 9 calm"):
+        select([*WHOLE, clip("z", "1", "joy", corpus="other")], protocol, "repair")
+
+
 def test_a_listed_clip_that_is_missing_is_named():
     cde = Protocol(name="cde3")
     listed = cde.definition().listed

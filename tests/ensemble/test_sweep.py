@@ -260,7 +260,7 @@ def experiments(*names):
 def test_rows_that_share_data_share_clips(monkeypatch, tmp_path):
     loads = []
 
-    def load(data, features, *, cache, progress):
+    def load(data, protocol, features, *, cache, progress):
         loads.append(data)
         return ROW.corpus
 
