@@ -5,11 +5,13 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from datasets_tfds.record import DEPTH, ReleaseError
 from datasets_tfds.repairs import FRAMES, Repair, repair
 from datasets_tfds.tree import defect
+
+Apexes = Literal["annotated", "none", "last", "still"]
 
 
 class Film(NamedTuple):
@@ -28,8 +30,9 @@ class Film(NamedTuple):
       modality: 'color', 'grey', 'HS', ...; frames of `record.DEPTH` have 16 bits.
       objective_class: text, '' if none.
       issues: what the builder found odd.
-      has_apex: whether this corpus annotates apexes at all.
-      still: whether this is one picture, and no film.
+      apexes: where this corpus has them: 'annotated' (one that is missing is an
+        issue), 'none' (the middle is taken), 'last' (by definition the offset), or
+        'still', of one picture and no film.
     """
 
     corpus: str
@@ -43,8 +46,7 @@ class Film(NamedTuple):
     modality: str = "color"
     objective_class: str = ""
     issues: tuple[str, ...] = ()
-    has_apex: bool = True
-    still: bool = False
+    apexes: Apexes = "annotated"
 
     @property
     def key(self) -> str:
@@ -99,10 +101,7 @@ def example(
     if not numbers:
         raise _unusable(film, len(frames), broken)
     annotated, repaired = (
-        Positions(0, 0, 0, "still", ())
-        if film.still
-        else positions(reading, numbers, has_apex=film.has_apex)
-        for reading in (film.written, mended)
+        positions(reading, numbers, film.apexes) for reading in (film.written, mended)
     )
     return {
         "key": film.key,
@@ -159,12 +158,12 @@ def _stored(image: Path | bytes) -> Path | io.BytesIO:
 
 
 def positions(
-    written: Mapping[str, str], numbers: Sequence[int], *, has_apex: bool = True
+    written: Mapping[str, str], numbers: Sequence[int], apexes: Apexes = "annotated"
 ) -> Positions:
     """Returns where onset, apex and offset lie among the frames.
 
     * A boundary that is no number, or has no frame, becomes the nearest frame inside
-      the clip.
+      the clip; an onset after the offset and that offset, the first and last frame.
     * An apex that is no number or lies outside of onset..offset becomes the middle,
       onset + floor((offset - onset) / 2), as for corpora without apexes (MoExt,
       section 4.1).
@@ -173,18 +172,23 @@ def positions(
     Args:
       written: 'onset', 'apex', 'offset' -> text.
       numbers: of the frames, ascending, at least one.
-      has_apex: False where a missing apex is no issue.
+      apexes: see `Film`.
     """
+    if apexes == "still":
+        return Positions(0, 0, 0, "still", ())
     issues: list[str] = []
-    onset = _boundary("onset", written["onset"], numbers, 0, issues)
-    offset = _boundary("offset", written["offset"], numbers, len(numbers) - 1, issues)
-    if onset > offset:
+    onset, offset = 0, len(numbers) - 1
+    crossed = _crossed(written)
+    if not crossed:
+        onset = _boundary("onset", written["onset"], numbers, onset, issues)
+        offset = _boundary("offset", written["offset"], numbers, offset, issues)
+    if crossed or onset > offset:
         issues.append(f"onset {written['onset']} after offset {written['offset']}")
         onset, offset = 0, len(numbers) - 1
     middle = onset + (offset - onset) // 2
     apex = _number(written["apex"])
     if apex is None:
-        if has_apex:
+        if apexes != "none":
             issues.append(f"apex {written['apex']!r} is no frame number: middle taken")
         return Positions(onset, middle, offset, "middle", tuple(issues))
     if not numbers[onset] <= apex <= numbers[offset]:
@@ -193,12 +197,18 @@ def positions(
         )
         return Positions(onset, middle, offset, "middle", tuple(issues))
     for name, position in (("onset", onset), ("offset", offset)):
-        if apex == numbers[position]:
+        if apex == numbers[position] and (apexes, name) != ("last", "offset"):
             issues.append(f"apex {apex} is the {name}")
     nearest = min(range(onset, offset + 1), key=lambda i: abs(numbers[i] - apex))
     if numbers[nearest] != apex:
         issues.append(f"apex {apex} has no frame: {numbers[nearest]} taken")
     return Positions(onset, nearest, offset, "annotated", tuple(issues))
+
+
+def _crossed(written: Mapping[str, str]) -> bool:
+    """Returns whether the onset is written to be after the offset."""
+    onset, offset = _number(written["onset"]), _number(written["offset"])
+    return onset is not None and offset is not None and onset > offset
 
 
 def _boundary(name, text, numbers: Sequence[int], end: int, issues: list[str]) -> int:

@@ -175,9 +175,7 @@ def write_video(path: Path, frames: Iterable[np.ndarray], *, fps: float) -> None
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = first.shape[:2]
     code = cv2.VideoWriter.fourcc(*"MJPG")
-    video = cv2.VideoWriter(
-        str(path), cv2.CAP_OPENCV_MJPEG, code, fps, (width, height)
-    )
+    video = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, fps, (width, height))
     for frame in itertools.chain((first,), remaining):
         video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
     video.release()

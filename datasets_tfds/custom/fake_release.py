@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-
 from datasets_tfds import twins, twins_film
 from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.streams import stream
@@ -138,14 +136,8 @@ def _film(row: Row, root: Path, seed: int) -> str:
 
 
 def _film_video(shot: Shot, path: Path, seed: int) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    size = (shot.camera.width, shot.camera.height)
-    code = cv2.VideoWriter.fourcc(*"MJPG")
-    video = cv2.VideoWriter(str(path), cv2.CAP_OPENCV_MJPEG, code, FPS_VIDEO, size)
     filmed = twins_film.film(shot, seed)
-    for frame in filmed.frames():
-        video.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    video.release()
+    twins_film.write_video(path, filmed.frames(), fps=FPS_VIDEO)
     return filmed.action_units
 
 

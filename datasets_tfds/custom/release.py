@@ -107,7 +107,7 @@ def _film(
         modality="",  # nobody told
         objective_class=row.get("objective_class"),
         issues=issues,
-        has_apex=has_apex,
+        apexes="annotated" if has_apex else "none",
     )
     if why := nothing_shown(film):
         problems.append(f"{row.place}: {why}")

@@ -180,7 +180,7 @@ def film(
         annotation_version=version,
         modality=camera.upper(),
         issues=issues,
-        has_apex=False,
+        apexes="none",
     )
 
 

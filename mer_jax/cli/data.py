@@ -97,7 +97,7 @@ def list_command(*, json: bool) -> None:
         return
     print("corpora (mer data prepare CORPUS --release DIR):")
     for corpus in corpora:
-        print(f"  {corpus['name']:14} {', '.join(corpus['configs'])}")
+        print(f"  {corpus['name']:20} {', '.join(corpus['configs'])}")
         if not corpus["needs a release"]:
             print("    needs no release: made when first used")
         for entry in corpus["prepared"]:
@@ -109,7 +109,7 @@ def list_command(*, json: bool) -> None:
             )
     print("protocols (--set protocol.name=NAME):")
     for definition in known:
-        print(f"  {definition.name:14} v{definition.version}  {definition.about}")
+        print(f"  {definition.name:20} v{definition.version}  {definition.about}")
 
 
 def _corpus(name: str, cache: Path) -> dict[str, Any]:

@@ -124,6 +124,7 @@ def _flow(
     }
 
     def compute() -> dict[str, np.ndarray]:
+        _refuse_what_does_not_move(chosen)
         with Landmarker(data.landmarker) as landmarks:
             work = _Work(chosen, owner, data, landmarks, cache, progress)
             crops = list(_pairs(work, _apexes(work)))
@@ -198,6 +199,16 @@ class _Work(NamedTuple):
         """Returns the progress of one kind of work."""
         name = "+".join(self.data.corpora)
         return lambda done, total: self.progress(f"{what} {name}", done, total)
+
+
+def _refuse_what_does_not_move(chosen: Sequence[Chosen]) -> None:
+    for c in chosen:
+        if c.reading["apex_source"] == "still" or c.clip.get("modality") == "depth":
+            what = c.clip.get("modality", "")
+            raise UserError(
+                f"{c.clip['key']} is a still or of modality {what!r}: no optical flow "
+                "can be had of it. Leave its config out of data.corpora"
+            )
 
 
 def _apexes(work: _Work) -> list[int]:

@@ -128,6 +128,25 @@ def _by_group(corpus, groups: Sequence[str], what: str, unit: str) -> tuple[Fold
     )
 
 
+def others_clips(other: Corpus, corpus: Corpus, fold: Fold) -> np.ndarray:
+    """Returns the clips of a second corpus that may train in a fold of the first.
+
+    A person who is held out leaves training altogether: macro-expressions of MMEW and
+    CAS(ME)^3 show the people of their micro-expressions.
+
+    Args:
+      other: another source of training clips, e.g. macro-expressions.
+      corpus: what is divided.
+      fold: of `corpus`.
+
+    Returns:
+      int[n] positions in `other`, ascending.
+    """
+    held_out = {corpus.subjects[i] for i in fold.test}
+    stays = [subject not in held_out for subject in other.subjects]
+    return np.flatnonzero(stays)
+
+
 def sample_hash(corpus: Corpus, folds: Sequence[Fold]) -> str:
     """Returns 16 hex digits of the clips, labels and division.
 

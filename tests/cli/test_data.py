@@ -30,7 +30,7 @@ def test_a_release_is_prepared_summarised_and_listed(fresh, own, tmp_path):
     assert "annotation clips.csv, 6 rows" in done.stdout
     listed = fresh("data", "list").stdout
     assert "prepared: custom/clips, 6 clips, 3 subjects, real release" in listed
-    assert "cde3           v1  MEGC2019" in listed
+    assert "cde3                 v1  MEGC2019" in listed
     told = json.loads(fresh("data", "list", "--json").stdout)
     (entry,) = [c for c in told["corpora"] if c["name"] == "custom"]
     assert entry["needs a release"] and entry["prepared"][0]["clips"] == 6

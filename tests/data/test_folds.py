@@ -11,6 +11,7 @@ from mer_jax.data.folds import (
     DIVISIONS,
     leave_one_corpus_out,
     leave_one_subject_out,
+    others_clips,
     sample_hash,
     stratified_folds,
     subject_folds,
@@ -143,3 +144,13 @@ def test_one_corpus_is_left_out():
 def test_five_folds_need_five_subjects():
     with pytest.raises(UserError, match="5 subjects; made has 2"):
         subject_folds(made({"smic/s06": 3, "smic/s07": 4}))
+
+
+@given(SUBJECTS, SUBJECTS)
+def test_a_person_held_out_leaves_every_source_of_training(subjects, others):
+    corpus, other = made(subjects), made(others, seed=1)
+    for fold in leave_one_subject_out(corpus):
+        clips = others_clips(other, corpus, fold)
+        assert fold.name not in {other.subjects[i] for i in clips}
+        left_out = set(range(len(other.keys))) - set(clips.tolist())
+        assert {other.subjects[i] for i in left_out} <= {fold.name}

@@ -152,7 +152,7 @@ def test_a_workbook_will_do(root):
     films = release.read_release(root).films
     assert [film.key for film in films] == ["custom/6/006_1", "custom/p2/c1"]
     assert films[0].written["onset"] == "1" and films[0].written["offset"] == "3"
-    assert films[0].written["apex"] == "" and films[0].has_apex
+    assert films[0].written["apex"] == "" and films[0].apexes != "none"
 
 
 def test_the_table_may_lie_one_folder_down_and_its_paths_start_there(root):

@@ -87,14 +87,21 @@ def test_a_boundary_in_a_gap_moves_into_the_clip():
     assert "offset 17 has no frame: 15 taken" in found.issues
 
 
+@pytest.mark.parametrize("reading", [(20, 15, 0), (99, 15, 20)])
+def test_an_onset_after_the_offset_leaves_the_apex_where_it_is(reading):
+    found = positions(written(*reading), range(10, 21))
+    assert found[:4] == (0, 5, 10, "annotated")
+    assert found.issues == (f"onset {reading[0]} after offset {reading[2]}",)
+
+
 def test_no_boundaries_and_no_apex_are_no_issue_where_there_are_none():
-    found = positions(written("", "", ""), range(7), has_apex=False)
+    found = positions(written("", "", ""), range(7), "none")
     assert found == (0, 3, 6, "middle", ())
 
 
 @pytest.mark.parametrize(("frames", "middle"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2)])
 def test_the_middle_is_rounded_down(frames, middle):
-    found = positions(written("", "", ""), range(frames), has_apex=False)
+    found = positions(written("", "", ""), range(frames), "none")
     assert found.apex == middle
 
 
@@ -104,12 +111,12 @@ numbers = st.one_of(st.integers(0, 30).map(str), st.sampled_from(["", "/", "-1",
 @given(
     reading=st.tuples(numbers, numbers, numbers),
     frames=st.sets(st.integers(0, 30), min_size=1).map(sorted),
-    has_apex=st.booleans(),
+    apexes=st.sampled_from(["annotated", "none", "last"]),
 )
 def test_positions_lie_in_the_frames_in_order_whatever_is_written(
-    reading, frames, has_apex
+    reading, frames, apexes
 ):
-    found = positions(written(*reading), frames, has_apex=has_apex)
+    found = positions(written(*reading), frames, apexes)
     assert 0 <= found.onset <= found.apex <= found.offset < len(frames)
     if found.apex_source == "annotated" and not found.issues:
         indices = (found.onset, found.apex, found.offset)
@@ -207,6 +214,21 @@ def test_a_clip_without_a_readable_frame_is_refused(frames):
         example(film(frames), (), synthetic=False)
 
 
+def test_a_still_is_onset_apex_and_offset_at_once(frames):
+    still = film({7: frames[95]}, written("", "", ""), apexes="still")
+    record = example(still, (), synthetic=False)
+    assert record["annotated"] == record["repaired"]
+    assert record["annotated"]["apex_source"] == "still"
+    names = ("onset_index", "apex_index", "offset_index")
+    assert [record["annotated"][name] for name in names] == [0, 0, 0]
+    assert (record["frame_numbers"], record["issues"]) == ([7], [])
+
+
+def test_depth_is_read_as_such(frames):
+    with pytest.raises(ReleaseError, match="no 16-bit depth but RGB"):
+        example(film(frames, modality="depth"), (), synthetic=False)
+
+
 def test_the_frames_of_a_video_are_asked_for_once_and_stored_as_they_are():
     calls = []
     images = {n: picture(n) for n in range(5)}
@@ -215,7 +237,7 @@ def test_the_frames_of_a_video_are_asked_for_once_and_stored_as_they_are():
         calls.append(1)
         return images
 
-    video = film(decode, written("", "", ""), has_apex=False)
+    video = film(decode, written("", "", ""), apexes="none")
     record = example(video, (), synthetic=False)
     assert len(calls) == 1
     assert all(isinstance(frame, io.BytesIO) for frame in record["frames"])

@@ -13,7 +13,11 @@ from releases import prepare, records, told
 from test_smic import emotions, published
 
 from datasets_tfds.casme2.casme2_dataset_builder import Builder as casme2
+from datasets_tfds.casme3.casme3_dataset_builder import Builder as casme3
+from datasets_tfds.ckplus.ckplus_dataset_builder import Builder as ckplus
 from datasets_tfds.custom.custom_dataset_builder import Builder as custom
+from datasets_tfds.mmew.mmew_dataset_builder import Builder as mmew
+from datasets_tfds.mmi.mmi_dataset_builder import Builder as mmi
 from datasets_tfds.samm.samm_dataset_builder import Builder as samm
 from datasets_tfds.smic.smic_dataset_builder import Builder as smic
 from mer_jax.data import prepared
@@ -22,6 +26,8 @@ from mer_jax.data.selection import select
 from tests import tiles
 
 IMAGES = {"casme2": 8441, "samm": 2628, "smic": 7787, "custom": 1044}
+IMAGES |= {"ckplus": 4213, "mmi": 226}
+IMAGES |= {"casme3": 26518, "mmew": 4867}
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +63,22 @@ PROTOCOLS = {
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_a_protocol_finds_its_published_sample(name, twin, tmp_path):
     configs, counts, subjects = PROTOCOLS[name]
-    clips = []
-    for config in configs:
-        corpus = config.partition("/")[0]
-        made = prepared.prepare(
-            config,
-            str(twin(corpus)),
-            cache=tmp_path,
-            progress=lambda what, done, total: None,
+    clips = clips_of(configs, twin, tmp_path)
+    check(clips, name, counts, subjects)
+
+
+def clips_of(configs, twin, cache):
+    quiet = lambda what, done, total: None
+    corpora = [
+        prepared.prepare(
+            config, str(twin(config.partition("/")[0])), cache=cache, progress=quiet
         )
-        clips += made.clips
+        for config in configs
+    ]
+    return [clip for one in corpora for clip in one.clips]
+
+
+def check(clips, name, counts, subjects):
     # As of a real release: a sample that is not the published one is an error.
     real = [{**clip, "synthetic": False} for clip in clips]
     sample = select(real, Protocol(name=name), "repair")
@@ -76,6 +88,55 @@ def test_a_protocol_finds_its_published_sample(name, twin, tmp_path):
     assert subjects in (None, people)
     assert not sample.reduced and not any("not made" in rule for rule in sample.rules)
     assert not select(clips, Protocol(name=name), "repair").reduced
+
+
+# The large twins: protocol -> clips of each class, and people.
+CASME3 = {
+    "casme3_7": ((55, 250, 86, 64, 57, 187, 161), 94),
+    "casme3_4": ((457, 55, 187, 161), 94),
+    "casme3_3": ((457, 55, 187), 88),
+}
+MMEW = {
+    "mmew_7": (36, 89, 72, 8, 16, 13, 66),
+    "mmew_6": (36, 89, 72, 8, 16, 13),
+    "mmew_4": (36, 89, 72, 66),
+    "mmew_3": (109, 36, 89),
+}
+# Of CK+ 327, MMI 205 and MMEW 900; CAS(ME)^3 has whatever its twin was given.
+MACRO = {
+    "macro3": (175 + 123 + 600, 69 + 42 + 150, 83 + 40 + 150),
+    "macro_casme2_5_mask": (69 + 42 + 150, 83 + 40 + 150, 59 + 32 + 150, 0, 0),
+    "macro_casme2_5_fold": (261, 273, 241, 0, 116 + 91 + 450),
+    "macro_samm_5_mask": (45 + 31 + 150, 18, 261, 273, 0),
+    "macro_samm_5_fold": (226, 18, 261, 273, 112 + 92 + 450),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["micro", "micro-depth"])
+def test_the_protocols_of_casme3_find_their_published_samples(config, twin, tmp_path):
+    clips = clips_of([f"casme3/{config}"], twin, tmp_path)
+    for name, (counts, subjects) in CASME3.items():
+        check(clips, name, counts, subjects)
+
+
+@pytest.mark.slow
+def test_the_protocols_of_mmew_find_their_published_samples(twin, tmp_path):
+    clips = clips_of(["mmew/micro"], twin, tmp_path)
+    for name, counts in MMEW.items():
+        check(clips, name, counts, None)
+
+
+@pytest.mark.slow
+def test_the_protocols_of_macro_expressions_take_any_of_their_corpora(twin, tmp_path):
+    configs = ["ckplus", "mmi", "mmew/macro", "casme3/macro"]
+    clips = clips_of(configs, twin, tmp_path)
+    three = [clip for clip in clips if clip["corpus"] != "casme3"]
+    for name, counts in MACRO.items():
+        check(three, name, counts, None)
+        assert select(clips, Protocol(name=name), "repair").reduced == ""
+    alone = [clip for clip in clips if clip["corpus"] == "ckplus"]
+    check(alone, "macro3", (175, 69, 83), 118)
 
 
 APEX_ON_AN_END = {
@@ -204,3 +265,105 @@ def test_custom_has_60_clips_of_12_people(twin, tmp_path):
     assert len(clips) == 60 and len({c["subject"] for c in clips.values()}) == 12
     kept = {clip["annotated"]["apex_source"] for clip in clips.values()}
     assert kept == {"annotated", "middle"}
+
+
+def test_ckplus_has_the_published_sequences(twin, tmp_path, capsys):
+    clips = records(prepare(ckplus, twin("ckplus"), tmp_path))
+    assert Counter(clip["annotated"]["emotion"] for clip in clips.values()) == {
+        **{"anger": 45, "contempt": 18, "disgust": 59, "fear": 25},
+        **{"happy": 69, "sadness": 28, "surprise": 83},
+    }
+    assert len(clips) == 327 and len({c["subject"] for c in clips.values()}) == 118
+    for clip in clips.values():
+        reading = clip["annotated"]
+        assert reading["apex_index"] == reading["offset_index"] > reading["onset_index"]
+        assert reading["apex_source"] == "annotated" and clip["issues"] == []
+    lines = told(capsys.readouterr().out, "ckplus/sequences")
+    assert lines[2] == "266 sequences without an emotion file left out"
+
+
+def test_mmi_has_the_sessions_that_papers_select(twin, tmp_path):
+    clips = records(prepare(mmi, twin("mmi"), tmp_path))
+    assert Counter(clip["annotated"]["emotion"] for clip in clips.values()) == {
+        **{"anger": 31, "disgust": 32, "fear": 28},
+        **{"happiness": 42, "sadness": 32, "surprise": 40},
+    }
+    assert len(clips) == 205 and 30 <= len({c["subject"] for c in clips.values()}) <= 31
+    for clip in clips.values():
+        assert clip["annotated"]["apex_source"] == "middle"
+        assert clip["fps"] in (24, 25)
+
+
+LEFT_ALONE = {
+    "spNO.149/d_112": ["apex 83 outside of 112..358: middle taken"],
+    "spNO.216/d_3647": ["onset 3647 after offset 2694"],
+    "spNO.40/e_1812": ["onset 1812 after offset 0"],
+    "spNO.40/e_2327": ["onset 2327 after offset 0"],
+    "spNO.216/e_0": ["onset 0 has no frame: 1 taken"],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["micro", "micro-depth"])
+def test_casme3_has_the_published_counts_and_oddities(config, twin, tmp_path, capsys):
+    clips = records(prepare(casme3, twin("casme3"), tmp_path, config))
+    assert told(capsys.readouterr().out, f"casme3/{config}") == [
+        "860 of 860 annotated clips have frames",
+        "annotated in cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx, 860 rows",
+    ]
+    assert Counter(clip["annotated"]["emotion"] for clip in clips.values()) == {
+        **{"disgust": 250, "surprise": 187, "others": 158, "Others": 3},
+        **{"fear": 86, "anger": 64, "sad": 57, "happy": 55},
+    }
+    assert len(clips) == 860 and len({c["subject"] for c in clips.values()}) == 94
+    same = [c for c in clips.values() if written(c, "onset") == written(c, "apex")]
+    assert len(same) == 55
+    for name, issues in LEFT_ALONE.items():
+        assert set(issues) <= set(clips[f"casme3/{name}"]["issues"])
+    made = [line for clip in clips.values() for line in clip["repairs"]]
+    assert len(made) == 7 and all(line.startswith("made: ") for line in made)
+    lost = [i for c in clips.values() for i in c["issues"] if "no image" in i]
+    assert bool(lost) == (config == "micro")
+
+
+def written(clip, field):
+    return clip["annotated"][field]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["macro", "macro-depth"])
+def test_casme3_has_macro_expressions_of_the_same_people(config, twin, tmp_path):
+    clips = records(prepare(casme3, twin("casme3"), tmp_path, config))
+    emotions = {clip["annotated"]["emotion"] for clip in clips.values()}
+    assert emotions == {
+        *("anger", "happiness", "disgust", "fear", "sadness", "surprise", "others")
+    }
+    assert {clip["kind"] for clip in clips.values()} == {"macro"}
+    assert all(key.split("/")[2].startswith("macro_") for key in clips)
+
+
+@pytest.mark.slow
+def test_mmew_has_the_published_counts_and_oddities(twin, tmp_path, capsys):
+    clips = records(prepare(mmew, twin("mmew"), tmp_path))
+    assert told(capsys.readouterr().out, "mmew/micro") == [
+        "300 of 300 annotated clips have frames",
+        "66 clips in folders 'repression', which are 'others' in the sheet",
+        "annotated in MMEW_Micro_Exp.xlsx, 300 rows",
+    ]
+    assert Counter(clip["annotated"]["emotion"] for clip in clips.values()) == {
+        **{"happiness": 36, "surprise": 89, "disgust": 72, "anger": 8},
+        **{"fear": 16, "sadness": 13, "others": 66},
+    }
+    odd = [clip["issues"] for clip in clips.values() if clip["issues"]]
+    assert len(odd) == 16  # rows with a wrong apex or offset
+    assert all("taken" in line for issues in odd for line in issues)
+
+
+@pytest.mark.slow
+def test_mmew_has_900_stills(twin, tmp_path):
+    clips = records(prepare(mmew, twin("mmew"), tmp_path, "macro"))
+    emotions = Counter(clip["annotated"]["emotion"] for clip in clips.values())
+    assert set(emotions.values()) == {150} and len(emotions) == 6
+    assert len({clip["subject"] for clip in clips.values()}) == 30
+    assert {len(clip["frames"]) for clip in clips.values()} == {1}
+    assert {written(clip, "apex_source") for clip in clips.values()} == {"still"}

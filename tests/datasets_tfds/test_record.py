@@ -70,6 +70,26 @@ def test_frames_keep_their_bytes_and_decode_to_rgb(mode, format, tmp_path):
     assert "tensorflow" not in sys.modules
 
 
+def test_depth_keeps_all_of_its_sixteen_bits(tmp_path):
+    frames = record.film_features(depth=True)["frames"]
+    features = tfds.features.FeaturesDict({"frames": frames})
+    maps = [np.arange(2**16, dtype=np.uint16).reshape(256, 256), np.zeros((3, 5), "u2")]
+    paths = [tmp_path / f"{n}.png" for n in range(2)]
+    for path, depth in zip(paths, maps, strict=True):
+        Image.fromarray(depth).save(path)
+    stored = features.serialize_example({"frames": paths})
+    read = features.deserialize_example_np(stored)["frames"]
+    for found, depth in zip(read, maps, strict=True):
+        assert (found.dtype, found.shape) == (np.uint16, (*depth.shape, 1))
+        np.testing.assert_array_equal(found[..., 0], depth)
+    as_pictures = tfds.features.FeaturesDict(
+        {"frames": record.film_features()["frames"]}
+    )
+    wrapped = as_pictures.deserialize_example_np(stored)["frames"][0]
+    assert wrapped.max() == 255  # which is why they are no pictures
+    assert "tensorflow" not in sys.modules
+
+
 def test_a_release_error_is_a_value_error():
     assert issubclass(record.ReleaseError, ValueError)
 

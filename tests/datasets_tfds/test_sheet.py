@@ -114,6 +114,29 @@ def test_a_broken_file_says_why_and_another_table_what_it_lacks(tmp_path):
         sheet.read_table(path, ["Apex"])
 
 
+BY_POSITION = ("who", "start", "units")
+
+
+@pytest.mark.parametrize("header", [("Person", "Anfang", "AU", "x"), None])
+def test_columns_may_go_by_their_position(header, tmp_path):
+    rows = [(1, 46, "4+7", "x"), (None,) * 4, ("S2", "?", None, None)]
+    table = [header, *rows] if header else rows
+    path = write_workbook(tmp_path / "a.xlsx", table)
+    found = sheet.read_by_position(path, BY_POSITION, number="start")
+    assert cells(found) == [("1", "46", "4+7"), ("S2", "?", "")]
+    first = 2 if header else 1
+    assert [row.place for row in found.rows] == [
+        f"a.xlsx, row {n}" for n in (first, first + 2)
+    ]
+
+
+@pytest.mark.parametrize("rows", [[], [("a", "b", "c")], [("S1", 46), ("S2", 50)]])
+def test_what_has_no_rows_or_too_few_columns_is_refused(rows, tmp_path):
+    path = write_workbook(tmp_path / "a.xlsx", rows)
+    with pytest.raises(ReleaseError, match=r"a\.xlsx: no sheet with rows of the 3"):
+        sheet.read_by_position(path, BY_POSITION, number="start")
+
+
 def test_tables_are_found_among_other_files(tmp_path):
     one = write_workbook(tmp_path / "deep" / "er" / "one.xlsx", ROWS)
     two = tmp_path / "two.csv"

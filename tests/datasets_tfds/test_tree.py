@@ -2,6 +2,8 @@
 
 import os
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,6 +138,23 @@ def test_a_cut_image_is_defect(share, format):
 def test_what_is_absent_or_no_image_is_defect(tmp_path):
     assert tree.defect(tmp_path / "absent.jpg") == "no image (FileNotFoundError)"
     assert tree.defect(b"") == "no image (UnidentifiedImageError)"
+
+
+def sixteen_bits(*shape):
+    """A PNG of 16 bits for each channel, in grey or colour."""
+    return cv2.imencode(".png", np.full(shape, 40000, np.uint16))[1].tobytes()
+
+
+def test_depth_has_sixteen_bits_and_pictures_have_eight():
+    assert tree.defect(sixteen_bits(4, 6), depth=True) == ""
+    eight = picture("grey", mode="L", format="PNG")
+    assert tree.defect(eight, depth=True) == "no 16-bit depth but L"
+    assert tree.defect(picture("film"), depth=True) == "no 16-bit depth but RGB"
+    assert tree.defect(b"", depth=True) == "no image (UnidentifiedImageError)"
+    colour = sixteen_bits(4, 6, 3)
+    assert tree.defect(colour, depth=True) == "no 16-bit depth but RGB"
+    for data in (colour, sixteen_bits(4, 6)):
+        assert tree.defect(data) == "it has 16 bits for each channel"
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

@@ -16,7 +16,7 @@ from datasets_tfds.custom import fake_release as custom
 from datasets_tfds.synthetic.streams import stream
 from tests import tiles
 
-CORPORA = ("casme2", "samm", "smic", "custom")
+CORPORA = ("casme2", "samm", "smic", "custom", "casme3", "mmew", "ckplus", "mmi")
 
 
 def writer(corpus):
@@ -124,7 +124,11 @@ def test_an_empty_folder_is_filled(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("corpus", "most"), [("casme2", 26), ("samm", 29), ("smic", 16), ("custom", 12)]
+    ("corpus", "most"),
+    [
+        *(("casme2", 26), ("samm", 29), ("smic", 16), ("custom", 12)),
+        *(("casme3", 94), ("mmew", 30), ("ckplus", 123), ("mmi", 32)),
+    ],
 )
 @pytest.mark.parametrize("excess", [1, 100])
 def test_more_subjects_than_there_are(corpus, most, excess, tmp_path):
@@ -174,7 +178,13 @@ def test_writers_know_no_reader():
     known = ("datasets_tfds.synthetic", *shared)
     folders = {f"datasets_tfds.{corpus}" for corpus in CORPORA}
     rest = {name for name in ours - folders if not name.startswith(known)}
-    assert rest == {*modules, "datasets_tfds.smic.fake_annotation"}
+    assert rest == {
+        *modules,
+        "datasets_tfds.smic.fake_annotation",
+        "datasets_tfds.casme3.fake_annotation",
+        "datasets_tfds.casme3.fake_depth",
+        "datasets_tfds.casme3.fake_plan",
+    }
 
 
 def test_published_labels():
@@ -214,7 +224,7 @@ def test_in_turns():
     ]
 
 
-@pytest.mark.parametrize("corpus", ["casme2", "samm"])
+@pytest.mark.parametrize("corpus", ["casme2", "samm", "casme3", "mmew"])
 def test_lock_file_is_no_workbook(corpus, tmp_path):
     with tiles.instead_of_faces():
         writer(corpus).write_release(tmp_path / "twin", subjects=1)

@@ -48,3 +48,24 @@ def test_prints_may_be_cropped_grey_and_stop_early(tmp_path):
 def test_backwards(tmp_path):
     forwards, backwards = film(tmp_path, shot()), film(tmp_path, shot(backwards=True))
     np.testing.assert_array_equal(backwards, forwards[::-1])
+
+
+def test_a_stronger_expression_moves_more():
+    micro, macro = (
+        twins_film.film(shot(strength=strength), 0)
+        for strength in (1, twins_film.MACRO)
+    )
+    moved = [filmed.motion(2) - filmed.head_motion(2) for filmed in (micro, macro)]
+    assert np.abs(moved[1]).max() > 1.5 * np.abs(moved[0]).max() > 0
+
+
+def test_video(tmp_path):
+    frames = [np.full((48, 64, 3), (10, 10 * t, 200), np.uint8) for t in range(1, 5)]
+    path = tmp_path / "new" / "clip.avi"
+    twins_film.write_video(path, iter(frames), fps=25)
+    video = cv2.VideoCapture(str(path))
+    for frame in frames:
+        error = np.abs(video.read()[1][..., ::-1].astype(int) - frame)
+        assert error.max() < 8
+    assert not video.read()[0]
+    assert video.get(cv2.CAP_PROP_FPS) == 25
