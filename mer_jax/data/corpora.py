@@ -11,6 +11,7 @@ import numpy as np
 
 from mer_jax.data.builders import builder_class, full_name
 from mer_jax.data.corpus import Corpus
+from mer_jax.data.derive import Footing
 from mer_jax.data.features import feature_arrays
 from mer_jax.data.prepared import Prepared, Progress, find, prepare
 from mer_jax.data.protocols import Protocol
@@ -33,6 +34,8 @@ class Data:
       repairs: published annotation errors are mended, kept, or their clips dropped.
       apex: of clips without an annotated one: the middle frame, or the frame that
         moved most since the onset.
+      macro_apex: of macro clips, frames after the onset that are taken for an apex (4
+        in MoExt), whatever is annotated; none for what is.
       align: "template" or "moext" cut the face out of the frames, upright and of one
         size, by landmarks of the onset frame; "center_crop" takes their middle,
         "none" frames as they are.
@@ -49,6 +52,7 @@ class Data:
     release: str | None = None
     repairs: Repairs = "repair"
     apex: Literal["middle", "spotted"] = "middle"
+    macro_apex: int | None = None
     align: Literal["none", "center_crop", "template", "moext"] = "none"
     crop: int = 128
     stabilise: bool = False
@@ -93,9 +97,8 @@ def load(
         twice = Counter(clip["key"] for clip in clips).most_common(1)[0][0]
         raise UserError(f"data.corpora: {twice} is in two of {', '.join(data.corpora)}")
     sample = select(clips, protocol, data.repairs)
-    arrays = feature_arrays(
-        sample.chosen, owner, data, features, cache=cache, progress=progress
-    )
+    footing = Footing(sample.chosen, owner, data, cache, progress)
+    arrays = feature_arrays(footing, features)
     chosen = [c for c, keep in zip(sample.chosen, arrays.kept, strict=True) if keep]
     return Corpus(
         name="+".join(data.corpora),

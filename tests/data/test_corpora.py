@@ -187,3 +187,47 @@ def test_another_annotation_than_the_protocols_is_refused(cache):
     data = Data(corpora=("casme2/cropped-2019", "samm", "smic"))
     with pytest.raises(UserError, match="casme2/cropped, casme2/raw, not on casme2/"):
         load(data, CDE, FLOW, cache=cache)
+
+
+def frames(size):
+    return {
+        n: jax.ShapeDtypeStruct((size, size, 3), np.uint8) for n in ("onset", "apex")
+    }
+
+
+def test_onset_and_apex_are_cut_out_at_the_size_a_system_reads(own, cache):
+    corpus = load(*own, frames(24), cache=cache)
+    onset, apex = (corpus.features[n].astype(int) for n in ("onset", "apex"))
+    assert onset.shape == apex.shape == (6, 24, 24, 3)
+    assert (onset != apex).any(axis=(1, 2, 3)).all()
+    # The bright square of 16 px in 48 is 8 px here, and has moved 2 px, 1 px here.
+    bright = lambda images: (images.min(axis=-1) > 100).sum(axis=1) > 0
+    assert (bright(onset) != bright(apex)).any(axis=1).all()
+    whole = load(*own, frames(48), cache=cache)
+    np.testing.assert_array_equal(whole.features["onset"][0], original(own, 0))
+    np.testing.assert_array_equal(whole.features["apex"][0], original(own, 2))
+
+
+def original(own, number):
+    from PIL import Image
+
+    path = Path(own[0].release) / "frames" / "p0" / "c0" / f"img{number}.png"
+    return np.asarray(Image.open(path))
+
+
+def test_macro_clips_may_have_a_pseudo_apex(tmp_path):
+    release = releases.write(tmp_path / "release", apex="1")
+    table = release / "clips.csv"
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([rows[0] + ",kind", *(r + ",macro" for r in rows[1:])]))
+    protocol = Protocol(name=releases.write_protocol(tmp_path))
+    data = Data(corpora=("custom",), release=str(release))
+    annotated = load(data, protocol, frames(48), cache=tmp_path)
+    np.testing.assert_array_equal(annotated.features["apex"][0], original((data,), 1))
+    for number, frame in ((3, 3), (9, 4)):  # at most the offset
+        pseudo = dataclasses.replace(data, macro_apex=number)
+        corpus = load(pseudo, protocol, frames(48), cache=tmp_path)
+        np.testing.assert_array_equal(
+            corpus.features["apex"][0], original((data,), frame)
+        )
+        assert f"apex of 6 macro clips: {number} frames after the onset" in corpus.rules

@@ -1,0 +1,252 @@
+"""Features derived from frames: faces cut out at onset and apex, flow between them."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mer_jax.data.prepared import Prepared, Progress
+from mer_jax.data.selection import Chosen
+from mer_jax.errors import UserError
+from mer_jax.preprocess.apex import spots_of_clips
+from mer_jax.preprocess.cache import cached
+from mer_jax.preprocess.crops import (
+    Alignment,
+    Crops,
+    Footage,
+    crops_of_clips,
+    crops_recipe,
+)
+from mer_jax.preprocess.flow import flow_image, flow_recipe
+from mer_jax.preprocess.landmarks import Landmarker
+from mer_jax.preprocess.parallel import in_order
+
+if TYPE_CHECKING:  # it uses this module
+    from mer_jax.data.corpora import Data
+
+Faces = np.ndarray  # [N] 'found', 'center_crop', 'unsought' or 'skipped'
+
+
+@dataclasses.dataclass(frozen=True)
+class Footing:
+    """All that features of a sample are made from.
+
+    Attributes:
+      chosen: the N clips.
+      owner: clip key -> the corpus that has it.
+      data: how frames become features.
+      cache: of derived arrays.
+      progress: told what is being done.
+    """
+
+    chosen: Sequence[Chosen]
+    owner: Mapping[str, Prepared]
+    data: "Data"
+    cache: Path
+    progress: Progress
+
+    @property
+    def name(self) -> str:
+        """The corpora's names."""
+        return "+".join(self.data.corpora)
+
+    def owner_of(self, c: Chosen) -> Prepared:
+        """Returns the corpus that has a clip."""
+        return self.owner[c.clip["key"]]
+
+    def alignment(self, size: int) -> Alignment:
+        """Returns how faces are cut out at a size in px."""
+        return Alignment(
+            align=self.data.align,
+            size=size,
+            stabilise=self.data.stabilise,
+            on_no_face=self.data.on_no_face,
+        )
+
+    def footage(self, c: Chosen, wanted: Iterable[int]) -> Footage:
+        """Returns a clip with the frames wanted of it."""
+        return Footage(
+            key=c.clip["key"],
+            content=c.clip["content"],
+            frames=functools.partial(self.owner_of(c).encoded, c.clip, "frames"),
+            onset=c.reading["onset_index"],
+            wanted=tuple(wanted),
+        )
+
+    def told(self, what: str) -> Callable[[int, int], None]:
+        """Returns the progress of one kind of work."""
+        return lambda done, total: self.progress(f"{what} {self.name}", done, total)
+
+    def cached(
+        self, kind: str, key: dict[str, object], alignment: Alignment, compute
+    ) -> dict[str, np.ndarray]:
+        """Returns arrays of the whole sample, from disk if it was asked for before.
+
+        Args:
+          kind: folder of the cache.
+          key: what the arrays depend on beside the crops.
+          alignment: of the crops.
+          compute: makes them.
+        """
+        indices = ("onset_index", "apex_index", "offset_index")
+        crops = [
+            crops_recipe(self.footage(c, (c.reading[i] for i in indices)), alignment)
+            for c in self.chosen
+        ]
+        apexes = [c.reading["apex_source"] for c in self.chosen]
+        sample = json.dumps([crops, apexes], sort_keys=True)
+        digest = hashlib.sha256(sample.encode()).hexdigest()
+        rules = [self.data.apex, self.data.macro_apex, alignment.on_no_face]
+        key = {**key, "sample": digest, "rules": rules}
+        return cached(self.cache / kind, self.name.replace("/", "-"), key, compute)
+
+
+def flow_images(footing: Footing, size: int) -> tuple[np.ndarray, Faces]:
+    """Returns uint8[N, size, size, 3] optical flow images, zero where skipped."""
+    data, alignment = footing.data, footing.alignment(footing.data.crop)
+    recipe: dict[str, Any] = {
+        "size": size,
+        "method": data.flow,
+        "limit": data.flow_limit,
+    }
+
+    def compute() -> dict[str, np.ndarray]:
+        _refuse_what_does_not_move(footing.chosen)
+        pairs = _pairs(footing, alignment)
+        keys = [c.clip["key"] for c in footing.chosen]
+        image = functools.partial(_flow_image, recipe)
+        clips = list(zip(keys, pairs, strict=True))
+        images = in_order(image, clips, progress=footing.told("optical flow of"))
+        return {"flow": np.stack(list(images)), "faces": _faces(pairs)}
+
+    arrays = footing.cached("flow", flow_recipe(**recipe), alignment, compute)
+    return arrays["flow"], arrays["faces"]
+
+
+def _flow_image(recipe: dict[str, Any], clip: tuple[str, Crops | None]) -> np.ndarray:
+    key, crops = clip
+    if crops is None:  # left out when all are there
+        return np.zeros((recipe["size"], recipe["size"], 3), np.uint8)
+    try:
+        return flow_image(*crops.frames, **recipe)
+    except ValueError as error:
+        raise UserError(f"optical flow of {key}: {error}") from error
+
+
+def frames(
+    which: Literal["onset", "apex"], footing: Footing, size: int
+) -> tuple[np.ndarray, Faces]:
+    """Returns uint8[N, size, size, 3] RGB crops of one frame, zero where skipped."""
+    alignment = footing.alignment(size)
+    if alignment.align == "none":  # a system reads one size
+        alignment = dataclasses.replace(alignment, align="center_crop")
+    position = ("onset", "apex").index(which)
+
+    def compute() -> dict[str, np.ndarray]:
+        pairs = _pairs(footing, alignment)
+        nothing = np.zeros((size, size, 3), np.uint8)
+        chosen = [nothing if p is None else p.frames[position] for p in pairs]
+        return {"frames": np.stack(chosen), "faces": _faces(pairs)}
+
+    arrays = footing.cached("frames", {"frame": which}, alignment, compute)
+    return arrays["frames"], arrays["faces"]
+
+
+DERIVED: Mapping[str, Callable[[Footing, int], tuple[np.ndarray, Faces]]] = {
+    "flow": flow_images,
+    "onset": functools.partial(frames, "onset"),
+    "apex": functools.partial(frames, "apex"),
+}
+
+
+def _faces(pairs: Sequence[Crops | None]) -> Faces:
+    return np.array([pair.face if pair else "skipped" for pair in pairs])
+
+
+def _refuse_what_does_not_move(chosen: Sequence[Chosen]) -> None:
+    for c in chosen:
+        if c.reading["apex_source"] == "still" or c.clip.get("modality") == "depth":
+            what = c.clip.get("modality", "")
+            raise UserError(
+                f"{c.clip['key']} is a still or of modality {what!r}: no optical flow "
+                "can be had of it. Leave its config out of data.corpora"
+            )
+
+
+def _pairs(footing: Footing, alignment: Alignment) -> list[Crops | None]:
+    """Returns the onset and apex crops of every clip."""
+    with Landmarker(footing.data.landmarker) as landmarks:
+        apexes = _apexes(footing, alignment, landmarks)
+        footage = [
+            footing.footage(c, (c.reading["onset_index"], apex))
+            for c, apex in zip(footing.chosen, apexes, strict=True)
+        ]
+        crops: Iterator[Crops | None] = crops_of_clips(
+            footage,
+            alignment,
+            landmarks,
+            directory=footing.cache / "crops",
+            progress=footing.told("cropping faces of"),
+        )
+        return list(crops)
+
+
+def _apexes(footing: Footing, alignment: Alignment, landmarks: Landmarker) -> list[int]:
+    """Returns the apex of every clip: annotated, pseudo, the middle, or spotted."""
+    apexes = [_apex(c, footing.data.macro_apex) for c in footing.chosen]
+    if footing.data.apex == "middle":
+        return apexes
+    blind = [i for i, c in enumerate(footing.chosen) if not _has_apex(c) and _moves(c)]
+    footage = []
+    for i in blind:
+        reading = footing.chosen[i].reading
+        whole = range(reading["onset_index"], reading["offset_index"] + 1)
+        footage.append(footing.footage(footing.chosen[i], whole))
+    spots = spots_of_clips(
+        footage,
+        alignment,
+        landmarks,
+        directory=footing.cache / "apexes",
+        progress=footing.told("spotting apexes of"),
+    )
+    for i, clip, spot in zip(blind, footage, spots, strict=True):
+        if spot is not None:  # a clip without a face is told of when it is cropped
+            apexes[i] = clip.wanted[spot]
+    return apexes
+
+
+def _apex(c: Chosen, macro_apex: int | None) -> int:
+    reading = c.reading
+    if macro_apex is None or c.clip.get("kind") != "macro":
+        return reading["apex_index"]
+    return min(reading["onset_index"] + macro_apex, reading["offset_index"])
+
+
+def _has_apex(c: Chosen) -> bool:
+    return c.reading["apex_source"] == "annotated"
+
+
+def _moves(c: Chosen) -> bool:
+    return c.reading["onset_index"] < c.reading["offset_index"]
+
+
+def rules_of(footing: Footing, faces: Faces) -> Iterator[str]:
+    """Yields a line on everything that was guessed or left out."""
+    data, chosen = footing.data, footing.chosen
+    blind = sum(not _has_apex(c) for c in chosen)
+    if blind:
+        how = {"middle": "the middle frame", "spotted": "spotted by optical flow"}
+        yield f"no usable apex is annotated for {blind} clips: {how[data.apex]}"
+    macro = sum(c.clip.get("kind") == "macro" for c in chosen)
+    if macro and data.macro_apex is not None:
+        yield f"apex of {macro} macro clips: {data.macro_apex} frames after the onset"
+    keys = np.array([c.clip["key"] for c in chosen])
+    for face, what in (("skipped", "left out"), ("center_crop", "cropped centrally")):
+        found = keys[faces == face].tolist()
+        if found and data.align in ("template", "moext"):
+            yield f"no face found in {len(found)} clips, {what}: {', '.join(found)}"
