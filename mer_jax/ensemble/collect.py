@@ -78,6 +78,7 @@ def _pool(
         priors=np.repeat(priors, sizes, axis=0),
         expected_clips=len(row["clips"]),
         expected_folds=len(row["folds"]),
+        leaky=bool(row["protocol"]["leak"]),
     )
 
 

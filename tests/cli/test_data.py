@@ -73,6 +73,22 @@ def test_an_experiment_runs_on_what_was_prepared(fresh, own):
     assert row["protocol"]["rules"] == ["custom: all 6 clips"]
 
 
+def test_a_leaky_division_runs_and_is_never_called_a_result(fresh, own):
+    release, protocol = own
+    fresh("data", "prepare", "custom", "--release", release)
+    settings = (
+        "data.corpora=custom",
+        f"protocol.name={protocol}",
+        "system.epochs=1",
+        "protocol.division=5fold-leaky",
+    )
+    words = [word for text in settings for word in ("--set", text)]
+    done = fresh("run", "ststnet_demo", *words, "--workdir", "w")
+    assert "LEAKY: clips of one subject both train and test" in done.stdout
+    (row,) = json.loads(fresh("report", "w", "--json").stdout)["results"]
+    assert row["is_result"] is False and row["complete"] is True
+
+
 def test_a_twin_is_stamped_wherever_its_scores_appear(fresh, tmp_path):
     releases.write(tmp_path / "twin", subjects=2, synthetic=True)
     protocol = releases.write_protocol(tmp_path, "subjects = 9\ncounts = [30, 30]")

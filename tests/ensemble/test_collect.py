@@ -19,6 +19,7 @@ def row(seeds=(0, 1)):
         "name": "row",
         "classes": ["no", "yes"],
         "clips": [[key, i % 2, False] for i, key in enumerate(CLIPS)],
+        "protocol": {"leak": ""},
         "folds": list(FOLDS),
         "seeds": list(seeds),
         "runs": runs,

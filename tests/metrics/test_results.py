@@ -50,6 +50,11 @@ def test_a_mistake_is_named(change, complaint):
         replace(make(), **change)
 
 
+def test_only_a_leaky_division_holds_a_subject_out_twice():
+    twice = changed("folds", 0, "b/s01")
+    assert replace(make(), **twice, leaky=True).complete
+
+
 def test_logits_that_are_not_finite_are_refused_with_their_run():
     logits = make().logits.copy()
     logits[1, 2, 5, 0] = np.nan
