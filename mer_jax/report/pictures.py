@@ -1,4 +1,4 @@
-"""Confusion matrices as pictures. The only module that draws."""
+"""Confusion matrices as pictures."""
 
 import io
 import textwrap
