@@ -38,11 +38,11 @@ def engine_worker(release: str, folds: int, epochs: int) -> None:
     from mer_jax.data.corpora import Data
     from mer_jax.data.prepared import cache_directory
     from mer_jax.data.protocols import Protocol
-    from mer_jax.ensemble import sweep
     from mer_jax.ensemble.experiment import Experiment
     from mer_jax.ensemble.filing import provenance
     from mer_jax.ensemble.pack import Wave
     from mer_jax.ensemble.program import Layout, Program
+    from mer_jax.ensemble.rows import open_rows
     from mer_jax.ensemble.runner import Hooks, WaveRunner
     from mer_jax.systems.ststnet import STSTNet
 
@@ -53,7 +53,7 @@ def engine_worker(release: str, folds: int, epochs: int) -> None:
         data=Data(corpora=("megc2019_flow",), release=release),
         eval_every=epochs,
     )
-    (row,) = sweep.open_rows([experiment], cache=cache_directory())
+    (row,) = open_rows([experiment], cache=cache_directory())
     program = Program(row.system, row.corpus, row.folds, Layout(devices=1))
     seconds = []
     hooks = Hooks(checkpoint_every=float("inf"))

@@ -27,8 +27,8 @@ from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Flight, Hooks, WaveRunner
-from mer_jax.ensemble.sweep import Row
 from mer_jax.train.stage import Stage, System, SystemConfig, flatten
 from mer_jax.train.step import RunState
 
@@ -117,7 +117,7 @@ def program(name: str, layout: Layout = ALONE, *, x64: bool = False) -> Program:
 
 def program_of(of: Row, layout: Layout = ALONE) -> Program:
     """The program of a row."""
-    return Program(of.system, of.corpus, of.folds, layout)
+    return Program(of.system, of.clips, of.folds, layout)
 
 
 def wave(of: Row, folds: Sequence[str], real: int | None = None) -> Wave:

@@ -18,10 +18,11 @@ from mer_jax.ensemble import sweep
 from mer_jax.ensemble.experiment import Experiment, fingerprint, settings
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.lift import run_mesh
+from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.plan import plan
 from mer_jax.ensemble.program import Layout
+from mer_jax.ensemble.rows import Row, open_rows
 from mer_jax.ensemble.runner import Hooks, Interrupted
-from mer_jax.ensemble.sweep import Listener, Row
 from mer_jax.errors import UserError
 
 SMOKE_FOLDS = 2
@@ -102,7 +103,7 @@ def run_command(options: RunOptions, *, checkpoint_every: float, json: bool) -> 
 
 def _open(experiments: Sequence[Experiment], screen) -> list[Row]:
     cache = cache_directory()
-    return sweep.open_rows(experiments, cache=cache, progress=Preparing(screen))
+    return open_rows(experiments, cache=cache, progress=Preparing(screen))
 
 
 def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:

@@ -15,7 +15,7 @@ from mer_jax.data.derive import Footing
 from mer_jax.data.features import feature_arrays
 from mer_jax.data.prepared import Prepared, Progress, find, prepare
 from mer_jax.data.protocols import Protocol
-from mer_jax.data.selection import Repairs, check_configs, select
+from mer_jax.data.selection import Repairs, check_configs, select, select_all
 from mer_jax.errors import UserError
 from mer_jax.preprocess.flow import Method
 
@@ -62,13 +62,14 @@ class Data:
     flow_limit: float = 3.0
 
 
+UNLABELLED = ("unlabelled",)  # the classes of clips without a protocol
 SMOKE = Data(corpora=("synthetic/tiny",))  # a few small clips, for a trial run
 SMOKE_PROTOCOL = Protocol(name="demo3")
 
 
 def load(
     data: Data,
-    protocol: Protocol,
+    protocol: Protocol | None,
     features: Features,
     *,
     cache: Path,
@@ -78,7 +79,7 @@ def load(
 
     Args:
       data: what to load.
-      protocol: which clips count, as what.
+      protocol: which clips count, as what; None takes all, unlabelled.
       features: name -> shape and dtype of one clip, from `System.features`.
       cache: prepared corpora and derived arrays are kept here.
       progress: told what is being done.
@@ -89,14 +90,18 @@ def load(
       ReleaseError: from a builder, for a release it cannot package.
     """
     progress = progress or (lambda what, done, total: None)
-    check_configs([full_name(name) for name in data.corpora], protocol)
+    if protocol is not None:
+        check_configs([full_name(name) for name in data.corpora], protocol)
     opened = [_open(name, data, cache, progress) for name in data.corpora]
     clips = [clip for one in opened for clip in one.clips]
     owner = {clip["key"]: one for one in opened for clip in one.clips}
     if len(owner) < len(clips):
         twice = Counter(clip["key"] for clip in clips).most_common(1)[0][0]
         raise UserError(f"data.corpora: {twice} is in two of {', '.join(data.corpora)}")
-    sample = select(clips, protocol, data.repairs)
+    if protocol is None:
+        sample = select_all(clips, data.repairs)
+    else:
+        sample = select(clips, protocol, data.repairs)
     footing = Footing(sample.chosen, owner, data, cache, progress)
     arrays = feature_arrays(footing, features)
     chosen = [c for c, keep in zip(sample.chosen, arrays.kept, strict=True) if keep]
@@ -104,7 +109,7 @@ def load(
         name="+".join(data.corpora),
         keys=tuple(c.clip["key"] for c in chosen),
         labels=np.array([c.label for c in chosen], np.int32),
-        classes=protocol.definition().classes,
+        classes=protocol.definition().classes if protocol else UNLABELLED,
         features=arrays.features,
         synthetic=np.array([c.clip["synthetic"] for c in chosen], bool),
         rules=(*sample.rules, *arrays.rules),

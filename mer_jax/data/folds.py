@@ -24,11 +24,17 @@ class Fold:
       name: what is held out, e.g. "casme2/sub01".
       train: int[n] clip positions, ascending.
       test: int[m] clip positions, ascending, disjoint from `train`.
+      pools: name of a pool -> int[p] positions of what trains of it (`pools.py`).
     """
 
     name: str
     train: np.ndarray
     test: np.ndarray
+    pools: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def clips(self, pool: str = "") -> np.ndarray:
+        """Returns the positions of what trains of a pool, '' being the sample."""
+        return self.pools[pool] if pool else self.train
 
 
 def leave_one_subject_out(corpus: Corpus) -> tuple[Fold, ...]:

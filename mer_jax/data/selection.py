@@ -75,15 +75,27 @@ def select(clips: Sequence[Clip], protocol: Protocol, repairs: Repairs) -> Sampl
     return Sample(tuple(kept), tuple(rules), reduced)
 
 
+def select_all(clips: Sequence[Clip], repairs: Repairs) -> Sample:
+    """Returns every clip, as the one class there is; see `select`."""
+    chosen = [Chosen(clip, _reading(clip, repairs), 0) for clip in clips]
+    kept = [c for c in chosen if repairs != "drop" or not _has_repairs(c.clip)]
+    kept.sort(key=lambda c: c.clip["key"])
+    rules = (f"all {len(chosen)} clips, unlabelled", *_repairs_told(chosen, repairs))
+    return Sample(tuple(kept), rules, "")
+
+
+def _reading(clip: Clip, repairs: Repairs) -> Mapping[str, Any]:
+    written = clip["annotated"]
+    return written if repairs == "keep" else clip.get("repaired", written)
+
+
 def _label(
     clips: Sequence[Clip], definition: Definition, repairs: Repairs
 ) -> tuple[list[Chosen], Counter[str]]:
     """Returns the clips that count, and why how many of the others do not."""
     chosen, left_out = [], Counter[str]()
     for clip in clips:
-        reading = clip["annotated"]
-        if repairs != "keep":
-            reading = clip.get("repaired", reading)
+        reading = _reading(clip, repairs)
         emotion = reading["emotion"].lower()
         if definition.listed is not None:
             label = definition.listed.get(clip["key"])

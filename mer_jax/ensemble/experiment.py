@@ -4,10 +4,12 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mer_jax.data.corpora import Data
 from mer_jax.data.folds import Fold
+from mer_jax.data.pools import Pool
 from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
 from mer_jax.metrics.published import Published
@@ -23,6 +25,7 @@ class Experiment:
       system: the system's frozen config.
       protocol: which clips count, as what, and which are held out together.
       data: which clips, and how they become features.
+      pools: further clips that some stage of the system trains on.
       seeds: one set of runs each.
       eval_every: epochs between stored test logits; the last epoch is always
         stored, and only it is a result.
@@ -33,6 +36,7 @@ class Experiment:
     system: SystemConfig
     protocol: Protocol
     data: Data = Data()
+    pools: tuple[Pool, ...] = ()
     seeds: tuple[int, ...] = (0,)
     eval_every: int = 1
     published: tuple[Published, ...] = ()
@@ -69,9 +73,11 @@ def settings(experiment: Experiment) -> dict[str, Any]:
     """
     fields = plain(experiment)
     del fields["seeds"], fields["published"]
-    del fields["data"]["release"], fields["data"]["landmarker"]
-    del fields["protocol"]["partial"]
-    fields["protocol"]["name"] = experiment.protocol.title
+    for part in (fields, *fields["pools"]):
+        del part["data"]["release"], part["data"]["landmarker"]
+        if part["protocol"] is not None:
+            del part["protocol"]["partial"]
+            part["protocol"]["name"] = Path(part["protocol"]["name"]).stem
     return fields
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 import mer_jax
 from mer_jax.data.corpus import Corpus
+from mer_jax.data.pools import Resident
 from mer_jax.data.schedule import digest
 from mer_jax.ensemble.ledger import Ledger, write_npz
 from mer_jax.ensemble.program import Program
@@ -85,12 +86,20 @@ def file_wave(
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
         arrays = _arrays(lane, run.fold, runner.corpus, runner.epochs, flight)
+        arrays |= {f"seen/{s.name}": seen(runner, s.name, lane) for s in runner.stages}
         for stage, index in schedules.items():
             arrays |= _curves(lane, stage, index.shape[:2], runner, flight)
         ledger.write(run.id, arrays, {**common, **details})
 
 
-def _arrays(lane: int, fold, corpus: Corpus, epochs, flight: Flight):
+def seen(runner: WaveRunner, stage: str, lane: int) -> np.ndarray:
+    """Returns the keys of all clips that a stage drew, one a line, as UTF-8 bytes."""
+    drawn = np.unique(runner.indices[stage][lane])
+    keys = [runner.corpus.keys[i] for i in drawn if i >= 0]
+    return np.frombuffer("\n".join(keys).encode(), np.uint8)
+
+
+def _arrays(lane: int, fold, corpus: Corpus | Resident, epochs, flight: Flight):
     counts = np.bincount(corpus.labels[fold.train], minlength=len(corpus.classes))
     return {
         "keys": np.array([corpus.keys[i] for i in fold.test]),

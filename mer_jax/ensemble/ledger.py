@@ -4,6 +4,7 @@ workdir/
   manifest.json           the rows, their settings, classes and clips
   runs/<2 hex>/<id>.npz   one per finished run; its existence means DONE
   params/<2 hex>/<id>.npz trained parameters, where kept
+  shared/<id>.npz         nets of stages that all folds share, one per seed
   waves/<id>/             checkpoints of what is in flight
 """
 
@@ -39,13 +40,17 @@ class Ledger:
         """Returns where the run's parameters are, or will be, where kept."""
         return self.workdir / "params" / run_id[:2] / f"{run_id}.npz"
 
+    def shared_path(self, run_id: str) -> Path:
+        """Returns where the nets of shared stages are, or will be."""
+        return self.workdir / "shared" / f"{run_id}.npz"
+
     def wave_directory(self, wave_id: str) -> Path:
         """Returns where the wave's checkpoints are."""
         return self.workdir / "waves" / wave_id
 
     def done(self, run_id: str) -> bool:
         """Returns whether the run has finished."""
-        return self.path(run_id).exists()
+        return self.path(run_id).exists() or self.shared_path(run_id).exists()
 
     def write(
         self, run_id: str, arrays: Mapping[str, np.ndarray], provenance: dict[str, Any]

@@ -12,7 +12,8 @@ import numpy as np
 from mer_jax.ensemble import flops
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.sweep import Row, chosen, kept, waves
+from mer_jax.ensemble.rows import Row
+from mer_jax.ensemble.sweep import chosen, kept, waves
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,12 +87,16 @@ def plan(
 ) -> Plan:
     """Compiles a row's programs and counts. Trains nothing, writes nothing."""
     runs = chosen(row, folds)
-    program = Program(row.system, row.corpus, row.folds, layout)
+    program = Program(row.system, row.clips, row.folds, layout)
     left = waves(row, runs, ledger, program.width)
     todo = [run for wave in left for run in wave.runs[: wave.real]]
     stages = []
+    seeds = {run.seed for run in todo}
+    shared = [row.shared_run(seed) for seed in sorted(seeds)]
+    once = {stage.name for stage in row.shared_stages}
     for name, stage in program.stages.items():
-        steps = sum(-(-len(r.fold.train) // stage.source.batch) for r in todo)
+        trained = [r for r in shared if not ledger.done(r.id)] if name in once else todo
+        steps = sum(row.epoch_steps(stage, run) for run in trained)
         stages.append(_stage_plan(program, name, steps * stage.num_epochs))
     state = program.abstract_state(row.system.stages[-1].name)
     nets = _bytes((state.params, state.model_state)) // program.width

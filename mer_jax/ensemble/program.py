@@ -11,6 +11,7 @@ from mer_jax import rng
 from mer_jax.data.clips import gather
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
+from mer_jax.data.pools import Resident
 from mer_jax.ensemble.lift import Spmd, lift, per_run, put, replicate, run_mesh
 from mer_jax.train.stage import System
 from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
@@ -36,7 +37,11 @@ class Program:
     """A system's functions of L runs, each traced once, and the resident clips."""
 
     def __init__(
-        self, system: System, corpus: Corpus, folds: Sequence[Fold], layout: Layout
+        self,
+        system: System,
+        corpus: Corpus | Resident,
+        folds: Sequence[Fold],
+        layout: Layout,
     ):
         self.system = system
         self.max_test = max(len(fold.test) for fold in folds)

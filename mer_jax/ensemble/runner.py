@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from mer_jax import rng
 from mer_jax.data.corpus import Corpus
+from mer_jax.data.pools import Resident
 from mer_jax.data.schedule import pad_steps, schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.experiment import Run
@@ -66,8 +67,9 @@ class Flight:
     seconds: np.ndarray
 
     def tree(self) -> dict[str, Any]:
-        """Returns what a checkpoint holds."""
-        fields = ("state", "finished", "metrics", "logits", "seconds")
+        """Returns what a checkpoint holds; orbax refuses arrays of size zero."""
+        fields = ["state", "finished", "metrics", "seconds"]
+        fields += ["logits"] if self.logits.size else []
         return {name: getattr(self, name) for name in fields}
 
 
@@ -80,11 +82,27 @@ class WaveRunner:
       epochs: after which test logits are stored.
     """
 
-    def __init__(self, program: Program, corpus: Corpus, wave: Wave, directory: Path):
+    def __init__(
+        self,
+        program: Program,
+        corpus: Corpus | Resident,
+        wave: Wave,
+        directory: Path,
+        given: Mapping[str, tuple[PyTree, PyTree]] | None = None,
+    ):
+        """Takes what `run` needs.
+
+        Args:
+          program: of the row.
+          corpus: its resident clips.
+          wave: whose runs to train.
+          directory: of the wave's checkpoints.
+          given: stage -> nets [L, ...] of stages that were trained already.
+        """
         self.program, self.corpus, self.wave = program, corpus, wave
-        self.directory = directory  # of the wave's checkpoints
+        self.directory, self.given = directory, given or {}
         self.experiment = wave.runs[0].experiment
-        self.stages = list(program.stages.values())
+        self.stages = [s for s in program.stages.values() if s.name not in self.given]
         self.indices = {
             s.name: [self._index(r, s) for r in wave.runs] for s in self.stages
         }
@@ -96,7 +114,7 @@ class WaveRunner:
     def _index(self, run: Run, stage: Stage) -> np.ndarray:
         """Returns int32[epochs, S, B] of one run."""
         return schedule(
-            run.fold.train,
+            run.fold.clips(stage.source.pool),
             keys=self.corpus.keys,
             labels=self.corpus.labels,
             batch=stage.source.batch,
@@ -151,7 +169,8 @@ class WaveRunner:
             self.program.mesh, (jnp.stack(keys), np.array(own, np.int32))
         )
         init = self.program.init(stage.name)
-        flight.state = init(keys, num_steps, flight.finished, self.program.clips)
+        finished = {**self.given, **flight.finished}
+        flight.state = init(keys, num_steps, finished, self.program.clips)
         flight.metrics[stage.name] = self._blank_metrics(stage)
         flight.place = Place(stage.name, 0, order)
 
@@ -190,7 +209,7 @@ class WaveRunner:
                 pending.add_metrics(t, metrics)
                 flight.place = Place(stage.name, t + 1, start + t + 1)
                 if s + 1 == steps:
-                    if final and epoch + 1 in self.epochs:
+                    if final and self.program.max_test and epoch + 1 in self.epochs:
                         where = self.epochs.index(epoch + 1)
                         pending.add_logits(where, self._predict(flight))
                     pending.collect(keep=steps)  # the newest epoch is still running
@@ -228,12 +247,17 @@ class WaveRunner:
         abstract = Flight(
             place=place,
             state=self.program.abstract_state(place.stage),
-            finished=self.program.abstract_finished(place.stage),
+            finished={
+                name: nets
+                for name, nets in self.program.abstract_finished(place.stage).items()
+                if name not in self.given
+            },
             metrics={s.name: self._blank_metrics(s) for s in entered},
             logits=self._blank_logits(),
             seconds=np.zeros(1),
         )
         tree = checkpoints.load(place, abstract.tree())
+        tree = {"logits": abstract.logits, **tree}
         for name in ("metrics", "logits", "seconds"):  # arrays to be written into
             tree[name] = jax.tree.map(np.array, tree[name])
         return Flight(place=place, **tree)

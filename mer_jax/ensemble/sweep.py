@@ -1,126 +1,26 @@
 """An experiment from its rows to a full ledger: what is left to do, wave by wave."""
 
 import contextlib
-import dataclasses
 import fcntl
-import functools
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 
-from mer_jax.data.corpora import load
-from mer_jax.data.corpus import Corpus
-from mer_jax.data.folds import Fold, sample_hash
-from mer_jax.data.prepared import Progress
 from mer_jax.ensemble.checkpoint import Checkpoints
-from mer_jax.ensemble.experiment import Experiment, Run, runs_of, settings
+from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.filing import file_wave, provenance
 from mer_jax.ensemble.ledger import VERSION, Ledger
+from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.runner import Hooks, Interrupted, WaveRunner
+from mer_jax.ensemble.rows import Row
+from mer_jax.ensemble.runner import Interrupted, WaveRunner
+from mer_jax.ensemble.shared import given, train_shared
 from mer_jax.errors import UserError
-from mer_jax.train.stage import System
 
 KEEP_LIMIT = 2e9  # bytes of parameters kept unless told otherwise
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Row:
-    """An experiment row with its clips, folds and system at hand."""
-
-    experiment: Experiment
-    system: System
-    corpus: Corpus
-    folds: tuple[Fold, ...]
-
-    @functools.cached_property
-    def content(self) -> str:
-        """Hash of the clips."""
-        return self.corpus.content_hash()
-
-    @property
-    def runs(self) -> tuple[Run, ...]:
-        """Every run, fold-major."""
-        return runs_of(self.experiment, self.folds, self.content)
-
-    def steps(self, run: Run) -> int:
-        """Returns the steps per epoch of the run's last stage."""
-        return -(-len(run.fold.train) // self.system.stages[-1].source.batch)
-
-    def total_steps(self, run: Run) -> int:
-        """Returns the steps of all stages of the run."""
-        clips = len(run.fold.train)
-        stages = self.system.stages
-        return sum(s.num_epochs * -(-clips // s.source.batch) for s in stages)
-
-    def manifest(self) -> dict[str, Any]:
-        """Returns what the report must know, as JSON values."""
-        definition = self.experiment.protocol.definition()
-        clips = [
-            [k, int(y), bool(s)]
-            for k, y, s in zip(
-                self.corpus.keys, self.corpus.labels, self.corpus.synthetic, strict=True
-            )
-        ]
-        return {
-            "name": self.experiment.name,
-            "settings": settings(self.experiment),
-            "seeds": list(self.experiment.seeds),
-            "published": [dataclasses.asdict(p) for p in self.experiment.published],
-            "classes": list(self.corpus.classes),
-            "protocol": {
-                "title": self.experiment.protocol.title,
-                "version": definition.version,
-                "division": self.experiment.protocol.division,
-                "leak": self.experiment.protocol.leak,
-                "definition": definition.hash,
-            },
-            "rules": list(self.corpus.rules),
-            "reduced": self.corpus.reduced,
-            "samples": sample_hash(self.corpus, self.folds),
-            "content": self.content,
-            "clips": clips,
-            "folds": [fold.name for fold in self.folds],
-            "runs": {f"{r.fold.name} {r.seed}": r.id for r in self.runs},
-        }
-
-
-def open_rows(
-    experiments: Sequence[Experiment], *, cache: Path, progress: Progress | None = None
-) -> list[Row]:
-    """Returns the rows with their clips loaded; rows that share data share clips.
-
-    Raises:
-      UserError: for rows of the same name, or data that cannot be had.
-    """
-    names = [e.name for e in experiments]
-    if len(set(names)) < len(names):
-        raise UserError(f"rows of one experiment need different names, got {names}")
-    loaded: dict[Any, Corpus] = {}
-    rows = []
-    for experiment in experiments:
-        # The class count is the corpus's, so features are asked of a trial build.
-        features = experiment.system.build(2).features
-        protocol = experiment.protocol
-        wanted = (experiment.data, protocol, tuple(sorted(features.items())))
-        if wanted not in loaded:
-            loaded[wanted] = load(
-                experiment.data, protocol, features, cache=cache, progress=progress
-            )
-        corpus = loaded[wanted]
-        rows.append(
-            Row(
-                experiment=experiment,
-                system=experiment.system.build(len(corpus.classes)),
-                corpus=corpus,
-                folds=experiment.protocol.folds(corpus),
-            )
-        )
-    return rows
 
 
 def claim(workdir: Path, rows: Sequence[Row]) -> Ledger:
@@ -149,21 +49,6 @@ def locked(workdir: Path) -> Iterator[None]:
         yield
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Listener:
-    """Whom a sweep tells what happens, and whom it asks.
-
-    Attributes:
-      wave: told each wave before it trains.
-      landed: told each run after it was filed.
-      hooks: handed to the runner.
-    """
-
-    wave: Callable[[Wave], None] = lambda wave: None
-    landed: Callable[[Run], None] = lambda run: None
-    hooks: Hooks = Hooks()
-
-
 def train(
     row: Row,
     ledger: Ledger,
@@ -188,13 +73,17 @@ def train(
       Interrupted: after saving, if the listener wants to stop.
     """
     runs = chosen(row, folds)
-    program = Program(row.system, row.corpus, row.folds, layout)
+    program = Program(row.system, row.clips, row.folds, layout)
     keep = kept(row, program, keep_params)
     common = {**provenance(program), "content": row.content}
-    for wave in waves(row, runs, ledger, program.width):
+    left = waves(row, runs, ledger, program.width)
+    seeds = {run.seed for wave in left for run in wave.runs}
+    train_shared(row, sorted(seeds), ledger, layout, listener)
+    for wave in left:
         listener.wave(wave)
         directory = ledger.wave_directory(wave.id)
-        runner = WaveRunner(program, row.corpus, wave, directory)
+        earlier = given(row, program, wave, ledger)
+        runner = WaveRunner(program, row.clips, wave, directory, earlier)
         flight = runner.run(listener.hooks)
         file_wave(runner, flight, ledger, common=common, keep=keep)
         shutil.rmtree(directory, ignore_errors=True)

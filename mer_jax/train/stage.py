@@ -87,16 +87,19 @@ class Transfer:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """How a stage draws batches from the training clips of its fold.
+    """How a stage draws its batches.
 
     Attributes:
       batch: clips per step; the ragged last batch of an epoch is kept, masked.
+      pool: of which clips: "", the fold's own; or the name of a pool that the
+        experiment has beside its sample, e.g. for pre-training.
       order: "shuffled" anew every epoch; "subject", by clip key; "label", by
         class, then file name, as loaders that walk label folders do.
     """
 
     batch: int
     order: Order = "shuffled"
+    pool: str = ""
 
 
 def _unchanged(params: Params, model_state: ModelState, batch: Batch, key: Key):

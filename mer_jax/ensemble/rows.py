@@ -1,0 +1,169 @@
+"""The rows of an experiment with their clips, folds and systems at hand."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mer_jax.data.corpora import load
+from mer_jax.data.corpus import Corpus
+from mer_jax.data.folds import Fold, sample_hash
+from mer_jax.data.pools import Pool, Resident, resident, shared_fold, with_pools
+from mer_jax.data.prepared import Progress
+from mer_jax.ensemble.experiment import (
+    Experiment,
+    Run,
+    fingerprint,
+    runs_of,
+    settings,
+)
+from mer_jax.errors import UserError
+from mer_jax.train.stage import Stage, System
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """An experiment row with its clips, folds and system at hand.
+
+    Attributes:
+      experiment: the row of the experiment file.
+      system: built for the sample's classes.
+      corpus: the sample.
+      folds: of the sample; they know what trains of each pool.
+      pools: the experiment's pools, with their clips.
+    """
+
+    experiment: Experiment
+    system: System
+    corpus: Corpus
+    folds: tuple[Fold, ...]
+    pools: tuple[tuple[Pool, Corpus], ...] = ()
+
+    @functools.cached_property
+    def content(self) -> str:
+        """Hash of the clips."""
+        hashes = [corpus.content_hash() for _, corpus in self.pools]
+        sample = self.corpus.content_hash()
+        return fingerprint(sample, hashes) if hashes else sample
+
+    @functools.cached_property
+    def clips(self) -> Resident | Corpus:
+        """The sample's clips, then the pools'."""
+        return resident(self.corpus, self.pools)
+
+    @property
+    def leak(self) -> str:
+        """Why scores are no result although nothing was selected, or nothing."""
+        reasons = [self.experiment.protocol.leak, *(p.leak for p, _ in self.pools)]
+        return "; ".join(reason for reason in reasons if reason)
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run, fold-major."""
+        return runs_of(self.experiment, self.folds, self.content)
+
+    @functools.cached_property
+    def shared_stages(self) -> tuple[Stage, ...]:
+        """The first stages, as far as they are the same in every fold."""
+        once = {pool.name for pool in self.experiment.pools if pool.shared}
+        stages = self.system.stages
+        own = (i for i, s in enumerate(stages) if s.source.pool not in once)
+        number = next(own, len(stages))
+        return stages[:number]
+
+    @property
+    def own_stages(self) -> tuple[Stage, ...]:
+        """The stages that every run trains itself."""
+        return self.system.stages[len(self.shared_stages) :]
+
+    def shared_run(self, seed: int) -> Run:
+        """Returns the training of the shared stages with one seed."""
+        fold = shared_fold(self.folds, self.experiment.pools)
+        return Run(
+            experiment=self.experiment, fold=fold, seed=seed, content=self.content
+        )
+
+    def steps(self, run: Run) -> int:
+        """Returns the steps per epoch of the run's last stage."""
+        return self.epoch_steps(self.system.stages[-1], run)
+
+    def total_steps(self, run: Run) -> int:
+        """Returns the steps of all stages that the run trains itself."""
+        own = self.own_stages
+        return sum(stage.num_epochs * self.epoch_steps(stage, run) for stage in own)
+
+    @staticmethod
+    def epoch_steps(stage: Stage, run: Run) -> int:
+        """Returns the steps of one pass of a stage over what it trains on."""
+        return -(-len(run.fold.clips(stage.source.pool)) // stage.source.batch)
+
+    def manifest(self) -> dict[str, Any]:
+        """Returns what the report must know, as JSON values."""
+        definition = self.experiment.protocol.definition()
+        clips = [
+            [k, int(y), bool(s)]
+            for k, y, s in zip(
+                self.corpus.keys, self.corpus.labels, self.corpus.synthetic, strict=True
+            )
+        ]
+        return {
+            "name": self.experiment.name,
+            "settings": settings(self.experiment),
+            "seeds": list(self.experiment.seeds),
+            "published": [dataclasses.asdict(p) for p in self.experiment.published],
+            "classes": list(self.corpus.classes),
+            "protocol": {
+                "title": self.experiment.protocol.title,
+                "version": definition.version,
+                "division": self.experiment.protocol.division,
+                "leak": self.leak,
+                "definition": definition.hash,
+            },
+            "rules": [*self.corpus.rules, *self._pool_rules()],
+            "reduced": self.corpus.reduced,
+            "samples": sample_hash(self.corpus, self.folds),
+            "content": self.content,
+            "clips": clips,
+            "folds": [fold.name for fold in self.folds],
+            "runs": {f"{r.fold.name} {r.seed}": r.id for r in self.runs},
+        }
+
+    def _pool_rules(self) -> Iterator[str]:
+        for pool, corpus in self.pools:
+            about = f"{pool.name} ({pool.scope}): {corpus.name}"
+            yield from (f"{about}: {rule}" for rule in corpus.rules)
+
+
+def open_rows(
+    experiments: Sequence[Experiment], *, cache: Path, progress: Progress | None = None
+) -> list[Row]:
+    """Returns the rows with their clips loaded; rows that share data share clips.
+
+    Raises:
+      UserError: for rows of the same name, or data that cannot be had.
+    """
+    names = [e.name for e in experiments]
+    if len(set(names)) < len(names):
+        raise UserError(f"rows of one experiment need different names, got {names}")
+    read = functools.cache(functools.partial(_load, cache, progress))
+    rows = []
+    for experiment in experiments:
+        # The class count is the corpus's, so features are asked of a trial build.
+        features = tuple(sorted(experiment.system.build(2).features.items()))
+        corpus = read(experiment.data, experiment.protocol, features)
+        pools = tuple((p, read(p.data, p.protocol, features)) for p in experiment.pools)
+        rows.append(
+            Row(
+                experiment=experiment,
+                system=experiment.system.build(len(corpus.classes)),
+                corpus=corpus,
+                folds=with_pools(experiment.protocol.folds(corpus), corpus, pools),
+                pools=pools,
+            )
+        )
+    return rows
+
+
+def _load(cache: Path, progress: Progress | None, data, protocol, features) -> Corpus:
+    return load(data, protocol, dict(features), cache=cache, progress=progress)

@@ -1,0 +1,100 @@
+"""Stages that are the same in every fold: trained once per seed, then handed on."""
+
+import io
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from mer_jax.ensemble.filing import seen
+from mer_jax.ensemble.ledger import Ledger, write_npz
+from mer_jax.ensemble.lift import put
+from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.pack import Wave, pack
+from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.rows import Row
+from mer_jax.ensemble.runner import Flight, Interrupted, WaveRunner
+from mer_jax.train.stage import System
+from mer_jax.typing import PyTree
+
+
+def train_shared(
+    row: Row, seeds: Sequence[int], ledger: Ledger, layout: Layout, listener: Listener
+) -> None:
+    """Trains the row's shared stages with every seed that the ledger lacks.
+
+    Raises:
+      UserError: see `WaveRunner.run`.
+      Interrupted: after saving, if the listener wants to stop.
+    """
+    runs = [row.shared_run(seed) for seed in seeds if row.shared_stages]
+    left = [run for run in runs if not ledger.done(run.id)]
+    if not left:
+        return
+    program = Program(_shared_system(row), row.clips, [left[0].fold], layout)
+    for wave in pack(left, program.width, lambda run: 0):
+        listener.wave(wave)
+        directory = ledger.wave_directory(wave.id)
+        runner = WaveRunner(program, row.clips, wave, directory)
+        flight = runner.run(listener.hooks)
+        for lane, run in enumerate(wave.runs[: wave.real]):
+            write_npz(ledger.shared_path(run.id), _entry(runner, flight, lane))
+        shutil.rmtree(directory, ignore_errors=True)
+        if listener.hooks.stop():
+            raise Interrupted
+
+
+def _shared_system(row: Row) -> System:
+    """Returns the system up to its last shared stage; it predicts nothing."""
+
+    def predict(params, model_state, batch):
+        raise NotImplementedError("a shared stage is not the system's last")
+
+    return System(
+        name=row.system.name,
+        features=row.system.features,
+        stages=row.shared_stages,
+        predict=predict,
+    )
+
+
+def _entry(runner: WaveRunner, flight: Flight, lane: int) -> dict[str, np.ndarray]:
+    """Returns the nets after every stage, and the clips each saw."""
+    leaves = _named(jax.device_get(flight.finished))
+    nets = {f"nets/{name}": leaf[lane] for name, leaf in leaves.items()}
+    clips = {f"seen/{s.name}": seen(runner, s.name, lane) for s in runner.stages}
+    finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    return {**nets, **clips, "finished": np.array(finished), "seconds": flight.seconds}
+
+
+def given(
+    row: Row, program: Program, wave: Wave, ledger: Ledger
+) -> dict[str, tuple[PyTree, PyTree]]:
+    """Returns what the shared stages hand to a wave: stage -> nets [L, ...]."""
+    if not row.shared_stages:
+        return {}
+    first = row.own_stages[0].name
+    abstract = program.abstract_finished(first)
+    archives = {
+        run.seed: read_shared(ledger, row.shared_run(run.seed).id) for run in wave.runs
+    }
+    names, tree = list(_named(abstract)), jax.tree.structure(abstract)
+    lanes = [[archives[run.seed][f"nets/{n}"] for n in names] for run in wave.runs]
+    stacked = [np.stack(leaves) for leaves in zip(*lanes, strict=True)]
+    return put(program.mesh, jax.tree.unflatten(tree, stacked))
+
+
+def read_shared(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
+    """Returns what `train_shared` wrote of a run."""
+    data = io.BytesIO(ledger.shared_path(run_id).read_bytes())
+    with np.load(data, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def _named(tree: PyTree) -> dict[str, Any]:
+    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+    name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
+    return {name(path): leaf for path, leaf in paths}
