@@ -56,7 +56,8 @@ class FilmBuilder(  # type: ignore[call-arg]
             raise record.ReleaseError(str(error)) from error
         films, lines = self.find(root)
         for line in lines:
-            print(f"{self.name}/{self.builder_config.name}: {line}")
+            text = f"{self.name}/{self.builder_config.name}: {line}"
+            print(record.printable(text))
         if not films:
             raise self._none_found(root)
         times = Counter(film.key for film in films)

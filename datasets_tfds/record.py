@@ -29,6 +29,18 @@ class ReleaseError(ValueError):
     The text names the file or folder, says what was expected and what to do.
     """
 
+    def __init__(self, text: str):
+        super().__init__(printable(text))
+
+
+def printable(text: str) -> str:
+    r"""Returns text that can be stored and printed.
+
+    Names of files need not be UTF-8. Python has lone surrogates for such bytes, which
+    become escapes.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
 
 def problems_found(root: Path, problems: Sequence[str], advice: str) -> ReleaseError:
     """Returns the error that lists all that is wrong with a release at once.

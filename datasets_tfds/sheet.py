@@ -4,16 +4,24 @@ Cells of one column are text in one row and numbers in the next ("006", 12, "4+L
 "/"), so everything is read as text and nobody guesses a type for a whole column.
 """
 
+import contextlib
 import csv
 import dataclasses
 import itertools
 import warnings
+import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from datasets_tfds.record import ReleaseError
+from datasets_tfds.record import ReleaseError, printable
 from datasets_tfds.tree import find_files
+
+# Ten times what the largest known annotation has (3490 rows, 2 MB unpacked). Files
+# beyond it are something else, or a few bytes that unpack to all of the memory.
+MAX_BYTES = 2**24
+MAX_CELLS = 2_000_000
+MAX_PARTS = 1_000  # of the ZIP file that a workbook is
 
 
 class Table(NamedTuple):
@@ -32,7 +40,7 @@ class Table(NamedTuple):
     @property
     def version(self) -> str:
         """File name and number of rows, as results quote it."""
-        return f"{self.path.name}, {len(self.rows)} rows"
+        return printable(f"{self.path.name}, {len(self.rows)} rows")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +89,8 @@ def read_table(
       sheet: of a workbook; by default the first that has such a header.
 
     Raises:
-      ReleaseError: if the file cannot be read or has no such header.
+      ReleaseError: if the file cannot be read or has no such header, or one with two
+        columns of one name and different cells.
     """
     wanted = {_name(c) for c in columns}
     sheets = _sheets(path, sheet)
@@ -89,8 +98,10 @@ def read_table(
         for above, cells in enumerate(rows):
             header = [_name(_text(c)) for c in cells]
             if wanted <= set(header):
-                body = _body(path, header, rows[above + 1 :], above + 2, wanted)
-                return Table(path, name, tuple(body))
+                body = rows[above + 1 :]
+                _check_columns(path, header, body, above + 2)
+                found = _body(path, header, body, above + 2, wanted)
+                return Table(path, name, tuple(found))
     raise ReleaseError(
         f"{path}: no row has all of the columns {list(columns)}; found sheets "
         f"{[name for name, _ in sheets]}. Is this the annotation file?"
@@ -107,13 +118,17 @@ def read_by_position(path: Path, columns: Sequence[str], *, number: str) -> Tabl
         there is the header.
 
     Raises:
-      ReleaseError: if the file cannot be read, has no rows, or has fewer columns.
+      ReleaseError: if the file cannot be read, has no rows, fewer columns, or two of
+        one name and different cells.
     """
     names = [_name(c) for c in columns]
     for sheet, rows in _sheets(path, None):
         table = list(_body(path, names, rows, 1, set(names)))
         if table and not table[0][number].isdecimal():
             del table[0]
+            top = next(i for i, cells in enumerate(rows) if any(map(_text, cells)))
+            header = [_name(_text(cell)) for cell in rows[top]]
+            _check_columns(path, header, rows[top + 1 :], top + 2)
         if not table:
             continue
         if max(map(len, rows)) < len(names):
@@ -169,6 +184,19 @@ def same_table(tables: Sequence[Table], columns: Sequence[str]) -> Table:
     return first
 
 
+def _check_columns(path: Path, header, rows, first: int) -> None:
+    """Raises where it is not clear which of two columns is meant."""
+    for name in {name for name in header if name and header.count(name) > 1}:
+        places = [i for i, other in enumerate(header) if other == name]
+        for number, cells in enumerate(rows, start=first):
+            texts = {_text(cells[i]) if i < len(cells) else "" for i in places}
+            if len(texts) > 1:
+                raise ReleaseError(
+                    f"{path}: column {name!r} is there twice, and {path.name}, row "
+                    f"{number}, has {sorted(texts)} there; remove or rename one"
+                )
+
+
 def _body(path, header, rows, first: int, wanted) -> Iterable[Row]:
     for number, cells in enumerate(rows, start=first):
         named = {
@@ -179,9 +207,10 @@ def _body(path, header, rows, first: int, wanted) -> Iterable[Row]:
             yield Row(f"{path.name}, row {number}", named | missing)
 
 
-def _sheets(path: Path, sheet: str | None) -> list[tuple[str, list[list[Any]]]]:
+def _sheets(path: Path, sheet: str | None) -> list[tuple[str, list[Sequence[Any]]]]:
     read = _csv_rows if path.suffix.lower() == ".csv" else _workbook_rows
     try:
+        _refuse_large(path, path.stat().st_size)
         return read(path, sheet)
     except ReleaseError:
         raise
@@ -192,21 +221,62 @@ def _sheets(path: Path, sheet: str | None) -> list[tuple[str, list[list[Any]]]]:
         ) from error
 
 
-def _csv_rows(path: Path, sheet: str | None) -> list[tuple[str, list[list[Any]]]]:
+def _refuse_large(path: Path, size: int, parts: int = 0) -> None:
+    if size > MAX_BYTES or parts > MAX_PARTS:
+        raise ReleaseError(
+            f"{path} holds {size} bytes in {parts or 1} parts, and is not read: an "
+            f"annotation has at most {MAX_BYTES} in {MAX_PARTS}"
+        )
+
+
+def _csv_rows(path: Path, sheet: str | None) -> list[tuple[str, list[Sequence[Any]]]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return [("", list(csv.reader(file)))]
+        reader = csv.reader(file, strict=True)
+        try:
+            return [("", _counted(path, reader))]
+        except csv.Error as error:
+            raise ReleaseError(
+                f"{path}, line {reader.line_num}: {error}. Close the quotes of this "
+                "or an earlier line, and double those within a text"
+            ) from error
 
 
-def _workbook_rows(path: Path, sheet: str | None) -> list[tuple[str, list[list[Any]]]]:
+def _workbook_rows(
+    path: Path, sheet: str | None
+) -> list[tuple[str, list[Sequence[Any]]]]:
     import openpyxl
 
+    with zipfile.ZipFile(path) as parts:
+        sizes = [part.file_size for part in parts.infolist()]
+    _refuse_large(path, sum(sizes), len(sizes))
     with warnings.catch_warnings():  # of styles and extensions that hold no data
         warnings.simplefilter("ignore")
-        book = openpyxl.load_workbook(path, data_only=True)
-    if sheet is not None and sheet not in book.sheetnames:
-        raise ReleaseError(f"{path}: no sheet {sheet!r}; there are {book.sheetnames}")
-    chosen = [s for s in book.worksheets if sheet in (None, s.title)]
-    return [(s.title, [list(r) for r in s.iter_rows(values_only=True)]) for s in chosen]
+        # Not read-only, a single cell far out would have all before it made.
+        book = openpyxl.load_workbook(path, data_only=True, read_only=True)
+        with contextlib.closing(book):
+            names = [s.title for s in book.worksheets if sheet in (None, s.title)]
+            if not names:
+                raise ReleaseError(
+                    f"{path}: no sheet {sheet!r}; there are {book.sheetnames}"
+                )
+            return [(name, _sheet_rows(path, book[name])) for name in names]
+
+
+def _sheet_rows(path: Path, sheet: Any) -> list[Sequence[Any]]:
+    sheet.reset_dimensions()  # the file's own word on how wide its rows are
+    return _counted(path, sheet.iter_rows(values_only=True))
+
+
+def _counted(path: Path, rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+    kept, cells = [], 0
+    for row in rows:
+        kept.append(row)
+        cells += len(row) + 1
+        if cells > MAX_CELLS:
+            raise ReleaseError(
+                f"{path} has more than {MAX_CELLS} cells: is this the annotation file?"
+            )
+    return kept
 
 
 def _name(column: str) -> str:

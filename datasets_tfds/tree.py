@@ -8,6 +8,7 @@ and a builder recognises its clips by the last parts of their paths.
 import io
 import os
 import re
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,14 @@ from PIL import Image
 from datasets_tfds.record import ReleaseError
 
 IMAGES = frozenset((".jpg", ".jpeg", ".png", ".bmp"))
+
+FORMATS = ("JPEG", "PNG", "BMP")  # whatever their names say
+
+MAX_NUMBER = 2**31 - 1  # of a frame: records hold int32
+# Twice a frame of 8K, and all its bytes without compression. A header of a few bytes
+# may promise more than the memory holds.
+MAX_PIXELS = 2**26
+MAX_BYTES = 2**28
 
 _LITTER = {"thumbs.db", "desktop.ini", "__macosx"}  # and every hidden or lock file
 
@@ -55,11 +64,14 @@ def image_folders(root: Path) -> list[Folder]:
 def find_files(root: Path, pattern: str) -> list[Path]:
     """Returns files whose name matches a regular expression, case ignored, sorted.
 
+    Links that lead nowhere are left out: what is found can be read.
+
     Raises:
       ReleaseError: if `root` is no folder.
     """
     match = re.compile(pattern, re.IGNORECASE).fullmatch
-    return [f for _, files in _walk(_folder(root)) for f in files if match(f.name)]
+    found = (f for _, files in _walk(_folder(root)) for f in files if match(f.name))
+    return [file for file in found if file.exists()]
 
 
 def _folder(root: Path) -> Path:
@@ -72,16 +84,22 @@ def _walk(root: Path) -> Iterator[tuple[Path, list[Path]]]:
     """Yields every folder, with its files sorted by name, in order of path.
 
     Nothing outside of the release is read and no loop is walked: links to folders
-    are not followed, and links to files only where they stay under `root`.
+    are not followed, and links to files only where they stay under `root`. Pipes and
+    the like are no files: who opens one waits.
     """
     for name, subfolders, files in os.walk(root):
         subfolders[:] = sorted(s for s in subfolders if not is_litter(s))
         paths = [Path(name, file) for file in sorted(files) if not is_litter(file)]
-        yield Path(name), [p for p in paths if _stays_in(root, p)]
+        yield Path(name), [p for p in paths if _is_file(root, p)]
 
 
-def _stays_in(root: Path, path: Path) -> bool:
-    return not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root)
+def _is_file(root: Path, path: Path) -> bool:
+    mode = path.lstat().st_mode
+    if not stat.S_ISLNK(mode):
+        return stat.S_ISREG(mode)
+    real = Path(os.path.realpath(path))
+    # A link to nothing is a file that cannot be read, and told as such.
+    return real.is_relative_to(root) and (real.is_file() or not real.exists())
 
 
 def is_litter(name: str) -> bool:
@@ -96,7 +114,8 @@ def numbered(files: Iterable[Path]) -> dict[int, Path]:
     built and never sorted as text.
 
     Raises:
-      ReleaseError: if a name has no number, or two files have the same.
+      ReleaseError: if a name has no number, or one too large for a record, or two
+        files have the same.
     """
     found: dict[int, Path] = {}
     for file in files:
@@ -104,6 +123,11 @@ def numbered(files: Iterable[Path]) -> dict[int, Path]:
         if not digits:
             raise ReleaseError(f"{file}: a frame needs a number in its name")
         number = int(digits[-1])
+        if number > MAX_NUMBER:
+            raise ReleaseError(
+                f"{file}: the last number in a name is the frame's, and this one is "
+                "too large; rename the frames"
+            )
         if number in found:
             raise ReleaseError(
                 f"{found[number]} and {file} are both frame {number}; remove one"
@@ -121,7 +145,13 @@ def defect(image: Path | bytes, *, depth: bool = False) -> str:
         opaque and of 8 bits: of more, TFDS would keep the lower ones.
     """
     try:
-        with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as i:
+        size = len(image) if isinstance(image, bytes) else image.stat().st_size
+        if size > MAX_BYTES:
+            return f"it has {size} bytes, more than {MAX_BYTES}"
+        file = io.BytesIO(image) if isinstance(image, bytes) else image
+        with Image.open(file, formats=FORMATS) as i:
+            if i.width * i.height > MAX_PIXELS:
+                return f"it has {i.width}x{i.height} pixels, more than {MAX_PIXELS}"
             stored = str([tile.args for tile in i.tile])  # before it is read
             i.draft(None, (1, 1))  # a JPEG at an eighth of its size: all of it is read
             i.load()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from datasets_tfds.record import ReleaseError
-from datasets_tfds.tree import IMAGES, is_litter, numbered
+from datasets_tfds.tree import FORMATS, IMAGES, is_litter, numbered
 from datasets_tfds.video import VIDEOS, probe
 
 _UNFIT = re.compile(r"transparent|I|F|I;16.*")  # not RGB of 8 bits when decoded
@@ -108,17 +108,13 @@ def _image_files(root: Path, folder: Path) -> dict[int, Path]:
         file
         for file in folder.iterdir()
         if file.suffix.lower() in IMAGES and not is_litter(file.name)
+        if file.is_file() or not file.exists()  # no pipe: who opens one waits
     )
     if not files:
         raise ReleaseError(f"{folder} holds no image ({', '.join(sorted(IMAGES))})")
     if outside := [file for file in files if not _is_inside(root, file)]:
         raise ReleaseError(f"{outside[0]} links out of the release; copy the frames")
     frames = numbered(files)
-    if max(frames) >= 2**31:
-        raise ReleaseError(
-            f"{frames[max(frames)]}: the last number in a name is the frame's, and "
-            "this one is too large; rename the frames"
-        )
     _check_pixels(files)
     return frames
 
@@ -142,7 +138,7 @@ def _check_pixels(files: Sequence[Path]) -> None:
 def _mode(file: Path) -> str:
     """Returns PIL's mode, 'transparent', or nothing if it is no image."""
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=FORMATS) as image:
             return "transparent" if image.has_transparency_data else image.mode
     except Exception:  # decoders fail in many ways on broken bytes
         return ""

@@ -1,4 +1,5 @@
 import csv
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -570,3 +571,19 @@ def test_a_small_twin_is_read_as_it_was_meant(tmp_path):
     film = clips["custom/p01/c05"]
     assert film["frame_numbers"][0] == 0 and film["fps"] == 30
     assert clips["custom/p01/c03"]["annotated"]["action_units"] == "4, R10"
+
+
+def test_pipes_are_no_frames_and_what_opens_is_an_image_of_frames(root):
+    os.mkfifo(root / "a" / "img4.jpg")
+    (root / "a" / "img5.jpg").mkdir()
+    first, _ = release.read_release(root).films
+    assert list(first.frames) == [1, 2, 3]
+    for path in (root / "b").iterdir():
+        path.write_bytes(picture("other", format="TIFF"))
+    assert "b: none of its images can be read" in errors(root)
+
+
+def test_a_quote_that_is_never_closed_names_its_line(root):
+    with (root / "clips.csv").open("a", encoding="utf-8") as file:
+        file.write('p3,c1,"b,fear\r\np4,c1,b,fear\r\n')
+    assert "clips.csv, line 5" in errors(root)

@@ -117,6 +117,12 @@ def test_the_marker_in_around_or_below_a_release_makes_it_synthetic(place, tmp_p
     assert record.is_synthetic(link) == (place != "beside")
 
 
+def test_an_error_can_be_printed_whatever_a_file_is_called():
+    name = os.fsdecode(b"sub\xff1")
+    assert str(record.ReleaseError(f"{name}: no frame")) == "sub\\udcff1: no frame"
+    assert record.printable("caf\u00e9") == "caf\u00e9"
+
+
 def test_importing_the_package_imports_nothing_else():
     code = (
         "import sys, datasets_tfds\n"

@@ -1,6 +1,7 @@
 """Tests for datasets_tfds/sheet.py."""
 
 import csv
+import os
 
 import openpyxl
 import pytest
@@ -130,6 +131,13 @@ def test_columns_may_go_by_their_position(header, tmp_path):
     ]
 
 
+def test_columns_by_position_do_not_hide_two_of_one_name(tmp_path):
+    header = ("Person", "Anfang", "AU", "au ")
+    path = write_workbook(tmp_path / "a.xlsx", [header, (1, 46, "4", "12")])
+    with pytest.raises(ReleaseError, match=r"'au' is there twice.*row 2"):
+        sheet.read_by_position(path, BY_POSITION, number="start")
+
+
 @pytest.mark.parametrize("rows", [[], [("a", "b", "c")], [("S1", 46), ("S2", 50)]])
 def test_what_has_no_rows_or_too_few_columns_is_refused(rows, tmp_path):
     path = write_workbook(tmp_path / "a.xlsx", rows)
@@ -173,3 +181,53 @@ def test_copies_that_differ_are_named_with_the_first_difference(change, tmp_path
     assert str(one) in message and str(two) in message
     assert "['3.5', '']" in message and "a.xlsx, row 4" in message
     assert ("['3.5', '48']" in message) == bool(change)
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv"])
+def test_two_columns_of_one_name_must_agree(name, tmp_path):
+    def read(second):
+        rows = [("Subject", "Onset Frame", "subject "), ("1", "46", "1")]
+        rows.append(("2", "47", second))
+        path = tmp_path / name
+        if name == "a.csv":
+            path.write_text("\n".join(map(",".join, rows)), encoding="utf-8")
+        else:
+            write_workbook(path, rows)
+        return sheet.read_table(path, COLUMNS)
+
+    assert cells(read("2")) == [("1", "46"), ("2", "47")]
+    with pytest.raises(ReleaseError, match=r"'subject' is there twice.*row 3"):
+        read("3")
+
+
+def test_a_quote_that_is_never_closed_does_not_swallow_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('Subject,Onset Frame\n1,"46\n2,47\n', encoding="utf-8")
+    with pytest.raises(ReleaseError, match=r"a\.csv, line 3: .*quotes"):
+        sheet.read_table(path, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [("MAX_BYTES", 99), ("MAX_CELLS", 3), ("MAX_PARTS", 1)]
+)
+def test_what_is_larger_than_any_annotation_is_not_read(
+    limit, most, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(sheet, limit, most)
+    with pytest.raises(ReleaseError, match=rf"a\.xlsx.* {most}\b"):
+        sheet.read_table(write_workbook(tmp_path / "a.xlsx", ROWS), COLUMNS)
+
+
+def test_a_cell_far_out_does_not_make_all_before_it(tmp_path):
+    path = write_workbook(tmp_path / "a.xlsx", ROWS)
+    book = openpyxl.load_workbook(path)
+    book.active["XFD1048576"] = "x"
+    book.save(path)
+    assert len(sheet.read_table(path, COLUMNS).rows) == 3
+
+
+def test_a_file_name_that_is_no_text_can_be_printed(tmp_path):
+    path = write_workbook(tmp_path / os.fsdecode(b"a\xff.xlsx"), ROWS)
+    assert sheet.read_table(path, COLUMNS).version == "a\\udcff.xlsx, 3 rows"
+    with pytest.raises(ReleaseError, match=r"a\\udcff.xlsx"):
+        sheet.read_table(path, ["Apex"])

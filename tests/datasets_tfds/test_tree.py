@@ -69,6 +69,17 @@ def test_links_are_followed_to_files_inside_of_the_release_only(tmp_path):
     assert tree.defect(root / "clip" / "img4.jpg")
 
 
+def test_pipes_are_no_files_as_who_opens_one_waits(tmp_path):
+    write_frames(tmp_path / "clip", (1,))
+    os.mkfifo(tmp_path / "clip" / "img2.jpg")
+    os.symlink("img2.jpg", tmp_path / "clip" / "img3.jpg")
+    os.mkfifo(tmp_path / "table.csv")
+    os.symlink("nothing.csv", tmp_path / "other.csv")
+    (folder,) = tree.image_folders(tmp_path)
+    assert [f.name for f in folder.files] == ["img1.jpg"]
+    assert tree.find_files(tmp_path, r".*\.csv") == []
+
+
 def test_a_link_to_the_release_will_do(tmp_path):
     write_frames(tmp_path / "release" / "clip", (1,))
     os.symlink(tmp_path / "release", tmp_path / "link")
@@ -107,6 +118,12 @@ def test_two_files_for_one_frame_are_both_named(tmp_path):
 def test_a_frame_without_a_number_is_named(tmp_path):
     with pytest.raises(ReleaseError, match=r"cover\.jpg"):
         tree.numbered([tmp_path / "cover.jpg"])
+
+
+def test_a_number_that_no_record_holds_is_named(tmp_path):
+    assert list(tree.numbered([tmp_path / f"img{2**31 - 1}.jpg"])) == [2**31 - 1]
+    with pytest.raises(ReleaseError, match=f"img{2**31}.jpg.*too large"):
+        tree.numbered([tmp_path / f"img{2**31}.jpg"])
 
 
 @given(st.sets(st.integers(0, 10**6), max_size=20), st.integers(1, 8))
@@ -161,3 +178,19 @@ def test_depth_has_sixteen_bits_and_pictures_have_eight():
 def test_transparency_is_a_defect_as_it_would_be_a_fourth_channel(mode):
     data = picture("glass", mode=mode, format="PNG")
     assert tree.defect(data) == "it has transparency"
+
+
+def test_more_pixels_or_bytes_than_a_frame_has_are_a_defect(tmp_path, monkeypatch):
+    data = picture("large", format="PNG", size=(30, 20))
+    monkeypatch.setattr(tree, "MAX_PIXELS", 599)
+    assert tree.defect(data) == "it has 30x20 pixels, more than 599"
+    monkeypatch.setattr(tree, "MAX_BYTES", 99)
+    (tmp_path / "a.png").write_bytes(data)
+    for image in (data, tmp_path / "a.png"):
+        assert tree.defect(image) == f"it has {len(data)} bytes, more than 99"
+
+
+@pytest.mark.parametrize("format", ["GIF", "TIFF", "WEBP", "PPM"])
+def test_another_format_is_a_defect_whatever_its_name(format, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(picture("other", format=format))
+    assert tree.defect(tmp_path / "a.jpg") == "no image (UnidentifiedImageError)"
