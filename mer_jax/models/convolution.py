@@ -1,0 +1,91 @@
+"""Convolution as one matrix product (im2col), in the place of XLA's."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+
+Convolution = Callable[..., jax.Array]  # with the signature of lax's
+SMALL = 7  # pixels; the edge of maps that `for_cpu` gives to `im2col`
+
+
+def im2col(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    lhs_dilation: Sequence[int] = (1, 1),
+    rhs_dilation: Sequence[int] = (1, 1),
+    dimension_numbers=None,
+    feature_group_count: int = 1,
+    precision: jax.lax.PrecisionLike = None,
+) -> jax.Array:
+    """`jax.lax.conv_general_dilated` for what our nets ask of it.
+
+    Give it to `nn.Conv(conv_general_dilated=...)` on a CPU inside loops, where the
+    gradient of XLA's own takes ten to fifty times longer, and where many nets are
+    trained by one program.
+
+    Args:
+      lhs: [B, H, W, C] images.
+      rhs: [kh, kw, C, O] kernel.
+      window_strides: of rows and columns.
+      padding: zeros (before, after) rows and columns.
+      lhs_dilation: must be 1.
+      rhs_dilation: must be 1.
+      dimension_numbers: as `nn.Conv` gives them; NHWC, HWIO, NHWC are meant.
+      feature_group_count: must be 1.
+      precision: of the matrix product.
+
+    Returns:
+      [B, H', W', O].
+
+    Raises:
+      ValueError: if dilated or grouped.
+    """
+    if {*lhs_dilation, *rhs_dilation, feature_group_count} != {1}:
+        raise ValueError("im2col neither dilates nor groups")
+    windows = _windows(lhs, rhs.shape[:2], window_strides, padding)
+    return jnp.matmul(windows, rhs.reshape(-1, rhs.shape[-1]), precision=precision)
+
+
+def for_cpu(
+    lhs: jax.Array,
+    rhs: jax.Array,
+    window_strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    **more,
+) -> jax.Array:
+    """`im2col` for maps of at most 7 x 7 pixels, XLA's own convolution for others.
+
+    The fastest on a CPU for one net outside loops: XLA's is ten times slower where
+    the map is smaller than the kernel, and a little faster where it is large.
+
+    Args:
+      lhs: [B, H, W, C] images.
+      rhs: [kh, kw, C, O] kernel.
+      window_strides: of rows and columns.
+      padding: zeros (before, after) rows and columns.
+      **more: see `im2col`.
+
+    Returns:
+      [B, H', W', O].
+    """
+    small = max(lhs.shape[1:3]) <= SMALL
+    convolve = im2col if small else jax.lax.conv_general_dilated
+    return convolve(lhs, rhs, window_strides, padding, **more)
+
+
+def _windows(images, size, strides, padding):
+    """Returns [B, H', W', kh * kw * C], flattened like a reshaped kernel."""
+    padded = jnp.pad(images, ((0, 0), *padding, (0, 0)))
+    # Columns first: see `patches`, which this is at stride 1.
+    for axis in (2, 1):
+        step, length = strides[axis - 1], size[axis - 1]
+        count = (padded.shape[axis] - length) // step + 1
+        shifted = [
+            jax.lax.slice_in_dim(padded, i, i + step * (count - 1) + 1, step, axis)
+            for i in range(length)
+        ]
+        padded = jnp.concatenate(shifted, axis=-1)
+    return padded

@@ -1,0 +1,116 @@
+"""From a feature vector to an image: up-sampling and convolutions, none transposed."""
+
+import functools
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mer_jax.models.blocks import (
+    Compute,
+    ConvBlock,
+    ConvUnit,
+    at_least_single,
+    convolution,
+)
+
+Upsample = Literal["nearest", "bilinear"]
+Output = Literal["relu", "sigmoid", "linear"]
+OUTPUTS = {"relu": nn.relu, "sigmoid": nn.sigmoid, "linear": lambda x: x}
+
+
+def ladder(size: int) -> tuple[int, int]:
+    """Returns the edge of the pooled map, and how many steps double it up to `size`.
+
+    224 is 7 doubled five times, as in the paper. Other sizes are k doubled at most
+    five times, k as small as that allows: 48 = 3 * 16, 112 = 7 * 16, 64 = 2 * 32.
+
+    Raises:
+      ValueError: unless size is k * 2**n with k <= 8.
+    """
+    doublings = 0
+    while size > 0 and doublings < 5 and size % 2 ** (doublings + 1) == 0:
+        doublings += 1
+    edge = size // 2**doublings
+    if not 1 <= edge <= 8:
+        raise ValueError(
+            f"size must be k * 2**n pixels with k <= 8 and n <= 5, such as 16, 48, 64, "
+            f"112, 128, 224, got {size}"
+        )
+    return edge, doublings
+
+
+class Decoder(nn.Module):
+    """The reconstruction net of MoExt (arXiv 2407.07345, table 2).
+
+    Rows of that table, at 224 pixels and width 64: `row1` to `row3` double 1x1 to
+    8x8; an average pool of 2 with stride 1 makes it 7x7; `row5` to `row8` double it
+    to 112x112; `block1` to `block5` are row 9; row 10 doubles; `out` is row 11, with
+    3 channels where the table misprints 512.
+
+    The layers are the same at every size. The average pool leaves what `ladder`
+    says, and only the last so many of the five later doublings take place.
+
+    Attributes:
+      size: edge of the image, pixels; see `ladder`.
+      width: channels of row 8.
+      upsample: how maps are doubled.
+      output: after the last convolution; "relu" and "linear" start at 0.5, as a
+        pixel that starts below 0 has no gradient under ReLU.
+      compute: precision, convolution, rematerialised blocks.
+    """
+
+    size: int
+    width: int = 64
+    upsample: Upsample = "nearest"
+    output: Output = "relu"
+    compute: Compute = Compute()
+
+    @nn.compact
+    def __call__(self, features: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
+        """Returns float32[B, size, size, 3] images from float[B, D] features."""
+        if self.output not in OUTPUTS:
+            raise ValueError(f"output must be in {[*OUTPUTS]}, got {self.output!r}")
+        edge, doublings = ladder(self.size)
+        unit = self.compute.block(ConvUnit)
+        double = functools.partial(doubled, kind=self.upsample)
+        x = features[:, None, None]
+        for name in ("row1", "row2", "row3"):
+            x = unit(8 * self.width, self.compute, name=name)(double(x), mask, train)
+        window = (x.shape[1] - edge + 1,) * 2
+        x = nn.avg_pool(at_least_single(x), window).astype(x.dtype)
+        for i, share in enumerate((8, 4, 2, 1)):
+            x = double(x) if i >= 5 - doublings else x
+            name = f"row{5 + i}"
+            x = unit(share * self.width, self.compute, name=name)(x, mask, train)
+        block = self.compute.block(ConvBlock)
+        for i in range(1, 6):
+            name = f"block{i}"
+            x = block(self.width // 2, self.compute, name=name)(x, mask, train)
+        x = double(x) if doublings else x
+        return OUTPUTS[self.output](at_least_single(self._out(x)))
+
+    def _out(self, x: jax.Array) -> jax.Array:
+        start = 0.0 if self.output == "sigmoid" else 0.5
+        return convolution(
+            3,
+            3,
+            self.compute,
+            bias=True,
+            init=nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+            bias_init=nn.initializers.constant(start),
+            name="out",
+        )(x)
+
+
+def doubled(x: jax.Array, kind: Upsample) -> jax.Array:
+    """Returns [B, 2H, 2W, C], as PyTorch's `Upsample(scale_factor=2, mode=kind)`."""
+    batch, height, width, channels = x.shape
+    shape = (batch, 2 * height, 2 * width, channels)
+    if kind == "bilinear":
+        return jax.image.resize(x, shape, "bilinear")
+    if kind != "nearest":
+        raise ValueError(f"upsample must be nearest or bilinear, got {kind!r}")
+    pairs = (batch, height, 2, width, 2, channels)
+    return jnp.broadcast_to(x[:, :, None, :, None], pairs).reshape(shape)

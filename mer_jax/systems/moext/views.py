@@ -1,0 +1,159 @@
+"""The ten-fold enlargement and the three views of MoExt, drawn once per clip.
+
+Onset and apex are always transformed alike: a difference between them would be a
+motion that nobody made.
+
+Shapes: B clips, F frames of each (onset, apex), H W image of RGB values in [0, 1].
+"""
+
+import itertools
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mer_jax.typing import Key
+
+Augmentation = Literal["grid", "online_uniform", "off"]
+GREATEST = 10.0  # degrees, either way
+# Mirror and angle; the first leaves a clip as it is.
+GRID = tuple(itertools.product((False, True), (0.0, -10.0, -5.0, 5.0, 10.0)))
+LUMA = (0.299, 0.587, 0.114)  # of RGB, ITU-R BT.601
+
+
+class Pose(NamedTuple):
+    """How clips are turned: mirrored left to right, then rotated about the centre.
+
+    Attributes:
+      mirror: bool[B].
+      degrees: float32[B], counter-clockwise.
+    """
+
+    mirror: jax.Array
+    degrees: jax.Array
+
+
+def unit_range(frames: jax.Array) -> jax.Array:
+    """Returns uint8 values over 255, as float32; floats as they are."""
+    if jnp.issubdtype(frames.dtype, jnp.floating):
+        return frames
+    return frames.astype(jnp.float32) / 255
+
+
+def grid_pose(cell: jax.Array) -> Pose:
+    """Returns the cells, int[B] in [0, 10), of the grid mirror x angle."""
+    mirror, degrees = zip(*GRID, strict=True)
+    return Pose(jnp.array(mirror)[cell], jnp.array(degrees, jnp.float32)[cell])
+
+
+def drawn_pose(key: Key, count: int, kind: Augmentation) -> Pose:
+    """Draws a pose for each of `count` clips.
+
+    Args:
+      key: key[].
+      count: B.
+      kind: "grid", a cell of ten; "online_uniform", mirrored or not, any angle
+        within 10 degrees; "off", as it is.
+    """
+    if kind == "grid":
+        return grid_pose(jax.random.randint(key, (count,), 0, len(GRID)))
+    if kind == "off":
+        return grid_pose(jnp.zeros(count, int))
+    if kind != "online_uniform":
+        raise ValueError(f"aug10 must be grid, online_uniform or off, got {kind!r}")
+    for_mirror, for_angle = jax.random.split(key)
+    angle = jax.random.uniform(for_angle, (count,), jnp.float32, -GREATEST, GREATEST)
+    return Pose(jax.random.bernoulli(for_mirror, shape=(count,)), angle)
+
+
+def posed(frames: jax.Array, pose: Pose) -> jax.Array:
+    """Mirrors and rotates clips, all frames of one alike.
+
+    Bilinear between pixels; beyond the edge the nearest pixel is repeated. Angle 0
+    gives the very pixels.
+
+    Args:
+      frames: float[B, F, H, W, C].
+      pose: of each clip.
+
+    Returns:
+      float[B, F, H, W, C].
+    """
+    return jax.vmap(_posed)(frames, pose.mirror, pose.degrees)
+
+
+def _posed(frames, mirror, degrees):
+    count, height, width, channels = frames.shape
+    rows, columns = _sources(height, width, mirror, degrees)
+    top, below, down = _between(rows, height)
+    left, right, along = _between(columns, width)
+    # One row of memory per pixel holds all frames: each is looked up once for all.
+    pixels = jnp.moveaxis(frames, 0, 2).reshape(height * width, count * channels)
+    at = lambda y, x: pixels[(y * width + x).ravel()].reshape(height, width, -1)
+    down, along = (w[..., None].astype(frames.dtype) for w in (down, along))
+    upper = at(top, left) * (1 - along) + at(top, right) * along
+    lower = at(below, left) * (1 - along) + at(below, right) * along
+    mixed = upper * (1 - down) + lower * down
+    return jnp.moveaxis(mixed.reshape(height, width, count, channels), 2, 0)
+
+
+def _sources(height, width, mirror, degrees):
+    """Returns the row and the column, float32[H, W], that each pixel comes from."""
+    angle = jnp.deg2rad(degrees)
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    y, x = (jnp.arange(n, dtype=jnp.float32) - (n - 1) / 2 for n in (height, width))
+    y, x = y[:, None], x[None]
+    rows = y * cos + x * sin + (height - 1) / 2
+    columns = x * cos - y * sin
+    columns = jnp.where(mirror, -columns, columns) + (width - 1) / 2
+    return rows, columns
+
+
+def _between(position, size):
+    """Returns the two pixels around a position, and the weight of the second."""
+    position = jnp.clip(position, 0, size - 1)
+    before = jnp.floor(position).astype(jnp.int32)
+    return before, jnp.minimum(before + 1, size - 1), position - before
+
+
+def three_views(
+    frames: jax.Array,
+    key: Key,
+    *,
+    noise: float = 0.03,
+    contrast: tuple[float, float] = (1.2, 1.8),
+) -> jax.Array:
+    """The original and two of noise, raised contrast and grey, drawn per clip.
+
+    Operations and strengths are those of the clip; only the pixels of the noise are
+    drawn anew for each frame. The contrast is raised about the mean of the onset, so
+    that it is one function of a pixel's value for both frames.
+
+    Args:
+      frames: float[B, 2, H, W, 3], onset and apex.
+      key: key[].
+      noise: standard deviation of Gaussian noise.
+      contrast: smallest and greatest factor.
+
+    Returns:
+      float[B, 6, H, W, 3] in [0, 1]: original and two views of the onset, then the
+      same of the apex, as the losses expect them.
+    """
+    clips, dtype = len(frames), frames.dtype
+    for_choice, for_noise, for_factor = jax.random.split(key, 3)
+    left_out = jax.random.randint(for_choice, (clips, 1, 1, 1, 1), 0, 3)
+    factor = jax.random.uniform(
+        for_factor, left_out.shape, dtype, contrast[0], contrast[1]
+    )
+    mean = frames[:, :1].mean((2, 3, 4), keepdims=True)
+    grey = (frames * jnp.array(LUMA, dtype)[None, None, None, None]).sum(-1)
+    noisy = frames + noise * jax.random.normal(for_noise, frames.shape, dtype)
+    options = (
+        jnp.clip(noisy, 0, 1),
+        jnp.clip(mean + factor * (frames - mean), 0, 1),
+        jnp.broadcast_to(grey[..., None], frames.shape),
+    )
+    second = jnp.where(left_out == 0, options[1], options[0])
+    third = jnp.where(left_out == 2, options[1], options[2])
+    views = jnp.stack([frames, second, third], axis=2)  # [B, 2, 3, H, W, 3]
+    return views.reshape(clips, 6, *frames.shape[2:])
