@@ -1,5 +1,6 @@
 """Stages that are the same in every fold: trained once per seed, then handed on."""
 
+import dataclasses
 import io
 import shutil
 import time
@@ -17,7 +18,6 @@ from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Flight, Interrupted, WaveRunner
-from mer_jax.train.stage import System
 from mer_jax.typing import PyTree
 
 
@@ -34,7 +34,9 @@ def train_shared(
     left = [run for run in runs if not ledger.done(run.id)]
     if not left:
         return
-    program = Program(_shared_system(row), row.clips, [left[0].fold], layout)
+    # Its fold tests nothing, so the nets of a last stage are never asked for.
+    system = dataclasses.replace(row.system, stages=row.shared_stages)
+    program = Program(system, row.clips, [left[0].fold], layout)
     for wave in pack(left, program.width, lambda run: 0):
         listener.wave(wave)
         directory = ledger.wave_directory(wave.id)
@@ -45,20 +47,6 @@ def train_shared(
         shutil.rmtree(directory, ignore_errors=True)
         if listener.hooks.stop():
             raise Interrupted
-
-
-def _shared_system(row: Row) -> System:
-    """Returns the system up to its last shared stage; it predicts nothing."""
-
-    def predict(params, model_state, batch):
-        raise NotImplementedError("a shared stage is not the system's last")
-
-    return System(
-        name=row.system.name,
-        features=row.system.features,
-        stages=row.shared_stages,
-        predict=predict,
-    )
 
 
 def _entry(runner: WaveRunner, flight: Flight, lane: int) -> dict[str, np.ndarray]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
+from mer_jax.models.patches import windows
+
 Convolution = Callable[..., jax.Array]  # with the signature of lax's
 SMALL = 7  # pixels; the edge of maps that `for_cpu` gives to `im2col`
 
@@ -45,8 +47,8 @@ def im2col(
     """
     if {*lhs_dilation, *rhs_dilation, feature_group_count} != {1}:
         raise ValueError("im2col neither dilates nor groups")
-    windows = _windows(lhs, rhs.shape[:2], window_strides, padding)
-    return jnp.matmul(windows, rhs.reshape(-1, rhs.shape[-1]), precision=precision)
+    rows = windows(lhs, rhs.shape[:2], window_strides, padding)
+    return jnp.matmul(rows, rhs.reshape(-1, rhs.shape[-1]), precision=precision)
 
 
 def for_cpu(
@@ -74,18 +76,3 @@ def for_cpu(
     small = max(lhs.shape[1:3]) <= SMALL
     convolve = im2col if small else jax.lax.conv_general_dilated
     return convolve(lhs, rhs, window_strides, padding, **more)
-
-
-def _windows(images, size, strides, padding):
-    """Returns [B, H', W', kh * kw * C], flattened like a reshaped kernel."""
-    padded = jnp.pad(images, ((0, 0), *padding, (0, 0)))
-    # Columns first: see `patches`, which this is at stride 1.
-    for axis in (2, 1):
-        step, length = strides[axis - 1], size[axis - 1]
-        count = (padded.shape[axis] - length) // step + 1
-        shifted = [
-            jax.lax.slice_in_dim(padded, i, i + step * (count - 1) + 1, step, axis)
-            for i in range(length)
-        ]
-        padded = jnp.concatenate(shifted, axis=-1)
-    return padded

@@ -1,5 +1,7 @@
 """Convolution as one matrix product (im2col)."""
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 
@@ -20,12 +22,34 @@ def patches(images: jax.Array, size: int, padding: int) -> jax.Array:
       runs over rows, then columns, then channels, like a reshaped HWIO kernel.
     """
     border = (padding, padding)
-    padded = jnp.pad(images, ((0, 0), border, border, (0, 0)))
-    height = padded.shape[1] - size + 1
-    width = padded.shape[2] - size + 1
+    return windows(images, (size, size), (1, 1), (border, border))
+
+
+def windows(
+    images: jax.Array,
+    size: Sequence[int],
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+) -> jax.Array:
+    """Returns the windows of any shape and stride, see `patches`.
+
+    Args:
+      images: [B, H, W, C].
+      size: rows and columns of a window.
+      strides: of rows and columns.
+      padding: zeros (before, after) rows and columns.
+
+    Returns:
+      [B, H', W', rows * columns * C].
+    """
+    padded = jnp.pad(images, ((0, 0), *padding, (0, 0)))
     # Columns first, then rows: two concatenations of long runs move the same
-    # values three times faster than one of size * size short ones.
-    columns = jnp.concatenate(
-        [padded[:, :, j : j + width] for j in range(size)], axis=-1
-    )
-    return jnp.concatenate([columns[:, i : i + height] for i in range(size)], axis=-1)
+    # values three times faster than one of many short ones.
+    for axis in (2, 1):
+        step, length = strides[axis - 1], size[axis - 1]
+        last = step * ((padded.shape[axis] - length) // step) + 1
+        shifted = [
+            jax.lax.slice_in_dim(padded, i, i + last, step, axis) for i in range(length)
+        ]
+        padded = jnp.concatenate(shifted, axis=-1)
+    return padded
