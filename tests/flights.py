@@ -21,7 +21,9 @@ import numpy as np
 
 import mer_jax.systems
 from mer_jax.data.clips import gather
+from mer_jax.data.corpora import Data
 from mer_jax.data.corpus import Corpus
+from mer_jax.data.pools import Pool, Resident, Scope, with_pools
 from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.lift import put
@@ -57,21 +59,56 @@ def row(name: str, *, x64: bool = False) -> Row:
     """A system on made clips, in float64 where `x64`, and then 21 steps a stage."""
     made = config(name)
     system = counted(made.build(len(toys.CLASSES)))
-    corpus = toys.corpus(system.features, batch=system.stages[-1].source.batch)
+    batch = system.stages[-1].source.batch
+    corpus = toys.corpus(system.features, batch=batch)
+    others = toys.corpus(system.features, batch=batch, subjects=toys.OTHERS, seed=5)
     if x64:
-        system, corpus = system_in_float64(system), corpus_in_float64(corpus)
-    return row_of(made, system, corpus)
+        system = system_in_float64(system)
+        corpus, others = corpus_in_float64(corpus), corpus_in_float64(others)
+    return row_of(made, system, corpus, others)
 
 
-def row_of(made: SystemConfig, system: System, corpus: Corpus) -> Row:
-    """A row of a system built already."""
+def row_of(
+    made: SystemConfig, system: System, corpus: Corpus, others: Corpus | None = None
+) -> Row:
+    """A row of a system built already; `others` are every pool its stages name."""
     protocol = Protocol(name=str(Path(__file__).with_name("toy.toml")))
-    experiment = Experiment(name="toy", system=made, protocol=protocol)
+    names = sorted({stage.source.pool for stage in system.stages} - {""})
+    pools = tuple((Pool(name=name, data=Data()), others) for name in names)
+    experiment = Experiment(
+        name="toy",
+        system=made,
+        protocol=protocol,
+        pools=tuple(pool for pool, _ in pools),
+    )
     return Row(
         experiment=experiment,
         system=system,
         corpus=corpus,
-        folds=protocol.folds(corpus),
+        folds=with_pools(protocol.folds(corpus), corpus, pools),
+        pools=pools,
+    )
+
+
+def pretrained(scope: Scope, seeds: tuple[int, ...]) -> Row:
+    """The relay, its first stage on a pool of other people."""
+    plain = row("relay")
+    first, *rest = plain.system.stages
+    source = dataclasses.replace(first.source, pool="extra")
+    stages = (dataclasses.replace(first, source=source), *rest)
+    system = dataclasses.replace(plain.system, stages=stages)
+    extra = toys.corpus(system.features, subjects={"zoo/1": 9, "zoo/2": 20}, seed=5)
+    pool = Pool(name="extra", data=Data(), scope=scope)
+    experiment = dataclasses.replace(
+        plain.experiment, pools=(pool,), seeds=seeds, name=f"relay-{scope}"
+    )
+    pools = ((pool, extra),)
+    return Row(
+        experiment=experiment,
+        system=system,
+        corpus=plain.corpus,
+        folds=with_pools(plain.folds, plain.corpus, pools),
+        pools=pools,
     )
 
 
@@ -140,7 +177,7 @@ def runner(
     of: Row, with_program: Program, folds: Sequence[str], directory: Path
 ) -> WaveRunner:
     """A runner of the wave of these folds."""
-    return WaveRunner(with_program, of.corpus, wave(of, folds), directory)
+    return WaveRunner(with_program, of.clips, wave(of, folds), directory)
 
 
 def land(
@@ -222,7 +259,7 @@ def advance(of: WaveRunner, stage: str, state: RunState, index, clips=None):
     return step(state, put(with_program.mesh, np.asarray(index)), clips)
 
 
-def batch_of(corpus: Corpus, index: np.ndarray) -> dict[str, jax.Array]:
+def batch_of(corpus: Corpus | Resident, index: np.ndarray) -> dict[str, jax.Array]:
     """The batch a step of one run sees."""
     clips = {**corpus.features, "label": corpus.labels}
     return dict(gather(jax.tree.map(jnp.asarray, clips), jnp.asarray(index)))

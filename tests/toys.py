@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from mer_jax.data.corpus import Corpus
+from mer_jax.data.pools import Resident
 from mer_jax.losses import classification
 from mer_jax.train.stage import (
     Aux,
@@ -29,6 +30,8 @@ UNIFORM = nn.initializers.uniform(0.6)  # compiles in no time
 
 CLASSES = ("negative", "positive", "surprise")
 
+SHOWS = ("glow", "colour")  # pictures of the relay; not in the order of their names
+
 # Of several corpora, unsorted, and with names that only the corpus tells apart. The
 # sizes are sixteenths of a batch: folds of 2 steps an epoch, and of 3.
 SUBJECTS = {
@@ -38,6 +41,7 @@ SUBJECTS = {
     "casme2/sub01": 6,
     "samm/s06": 4,
 }
+OTHERS = {"zoo/1": 14, "zoo/2": 24}  # none of them in the sample: of 3 steps an epoch
 
 
 def corpus(
@@ -84,7 +88,7 @@ def _draw(spec, labels: np.ndarray, generator: np.random.Generator) -> np.ndarra
     return values.astype(spec.dtype)
 
 
-def garbage(corpus: Corpus, rows: np.ndarray) -> dict[str, np.ndarray]:
+def garbage(corpus: Corpus | Resident, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Returns the features with NaN, or the greatest integer, in some clips."""
     features = {}
     for name, array in corpus.features.items():
@@ -132,7 +136,8 @@ class Relay:
 
     The encoder arrives in the last stage under another name, the head with a bias
     of its own. In the middle stage the encoder is frozen and its features are
-    taken once per step, of clips randomly flipped and shifted.
+    taken once per step, of clips randomly flipped and shifted. The first and the last
+    show a map and an image.
     """
 
     size: int = 6
@@ -198,6 +203,17 @@ class Relay:
             code, _ = encode(params, model_state, "encoder", batch, False)
             return {**batch, "code": code}
 
+        def look(net):
+            def inspect(params, model_state, batch):
+                code, _ = encode(params, model_state, net, batch, False)
+                image = batch["frames"].astype(code.dtype) / 255
+                code = nn.sigmoid(code[:, None, None])
+                code = jnp.broadcast_to(code, (*image.shape[:3], self.width))
+                glow = 2 * image.mean(-1) * code.mean(-1)  # above 1 here and there
+                return {"code": code, "glow": glow, "colour": code[..., :3]}
+
+            return {"inspect": inspect, "shows": SHOWS}
+
         def init_encoder(name):
             def init(key, batch):
                 images = batch["frames"].astype(jnp.float32)
@@ -248,11 +264,11 @@ class Relay:
                 "frames": jax.ShapeDtypeStruct((self.size, self.size, 2), np.uint8)
             },
             stages=(
-                stage("pretrain", reconstruct, "subject"),
+                stage("pretrain", reconstruct, "subject", **look("encoder")),
                 stage(
                     "probe", probe, "shuffled", prepare=augment, init_from=(started,)
                 ),
-                stage("tune", tune, "label", init_from=resumed),
+                stage("tune", tune, "label", init_from=resumed, **look("motion")),
             ),
             predict=predict,
         )

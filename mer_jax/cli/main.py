@@ -82,6 +82,38 @@ def report(
     report_command(workdir, out, json=json)
 
 
+@app.command
+def export(
+    workdir: Folder,
+    file: tyro.conf.Positional[
+        Annotated[str, tyro.conf.arg(metavar="FILE.safetensors")]
+    ],
+    row: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    stage: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    fold: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    json: bool = False,
+) -> None:
+    """Writes trained nets to a file that other runs can start from.
+
+    Such a run names it, where its system can: --set system.init_weights=FILE. It
+    tests fairly only people whom these nets have not seen.
+
+    Args:
+        workdir: Folder that `mer run` wrote.
+        file: Where; a file that is something else is not replaced.
+        row: Of which row. Needed where the workdir has several.
+        stage: After which stage. Default: the last that all folds share; without
+            one, or with --fold, the last.
+        fold: Of which fold. Needed where several have their parameters.
+        seed: Of which seed. Needed where there are several.
+        json: Print JSON.
+    """
+    from mer_jax.cli.export import export_command
+
+    export_command(workdir, file, row=row, stage=stage, fold=fold, seed=seed, json=json)
+
+
 @app.command(name="list")
 def list_() -> None:
     """Lists the shipped experiments and the corpora that have a builder."""

@@ -2,12 +2,13 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from mer_jax.data.pools import SHARED
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.pack import Wave
 
@@ -20,20 +21,32 @@ class TrainingProgress:
     A step is one run's: a wave of eight runs takes eight at a time.
     """
 
-    def __init__(self, console: Console, *, steps: int, runs: int):
+    def __init__(
+        self,
+        console: Console,
+        *,
+        steps: int,
+        runs: int,
+        shared_steps: int = 0,
+        shared: Sequence[str] = (),
+    ):
         """Starts with nothing taken.
 
         Args:
           console: where to show it.
           steps: left to take, of all runs together.
           runs: left to train.
+          shared_steps: left to take in stages that are trained once for all folds.
+          shared: names of these stages; they come first.
         """
         self._console, self._live = console, console.is_terminal
-        self._steps_left, self._runs_left = steps, runs
+        self._steps_left, self._runs_left = steps + shared_steps, runs
         self._steps_per_run = steps / max(runs, 1)
+        self._stages = ", ".join(shared)
         self._taken = self._landed = 0
         self._wave: Wave | None = None
         self._start: float | None = None
+        self._taken_before = 0  # the clock started
         self._printed = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -43,7 +56,9 @@ class TrainingProgress:
             disable=not self._live,
             transient=True,
         )
-        self._task = self._bar.add_task("training", total=steps, status="compiling")
+        self._task = self._bar.add_task(
+            "training", total=self._steps_left, status="compiling"
+        )
 
     @contextmanager
     def shown(self) -> Iterator["TrainingProgress"]:
@@ -53,7 +68,11 @@ class TrainingProgress:
 
     def wave(self, wave: Wave) -> None:
         """Takes note of the wave that trains now."""
-        self._wave = wave
+        former, self._wave = self._shared, wave
+        if self._shared:
+            self._console.print(self._what())
+        elif former:  # steps of another kind: their speed is measured anew
+            self._start, self._taken_before = None, self._taken
 
     def resumed(self, steps: int) -> None:
         """Takes note that the wave had taken `steps` before it was interrupted."""
@@ -84,19 +103,31 @@ class TrainingProgress:
     def _lanes(self) -> int:
         return self._wave.real if self._wave else 0
 
+    @property
+    def _shared(self) -> bool:
+        """Whether the wave trains for all folds."""
+        return self._wave is not None and self._wave.runs[0].fold.name == SHARED
+
     def _what(self) -> str:
         if self._wave is None:
             return ""
+        run = self._wave.runs[0]
         more = f" and {self._lanes - 1} more" if self._lanes > 1 else ""
-        return f"training {self._wave.runs[0]}{more}"
+        if self._shared:
+            return (
+                f"training {self._stages}, shared by all folds, seed {run.seed}{more}"
+            )
+        return f"training {run}{more}"
 
     def _status(self, now: float) -> str:
-        speed = self._taken / max(now - (self._start or now), 1e-9)
+        taken = self._taken - self._taken_before
+        speed = taken / max(now - (self._start or now), 1e-9)
         left = duration(self._steps_left / speed) if speed else "?"
         total = self._landed + self._runs_left
+        folds = "" if self._shared else f"{speed / self._steps_per_run:.3g} folds/s, "
         return (
             f"{self._landed} of {total} runs done, {speed:.1f} steps/s, "
-            f"{speed / self._steps_per_run:.3g} folds/s, {left} left"
+            f"{folds}{left} left"
         )
 
 

@@ -15,7 +15,7 @@ from mer_jax.cli.show import print_plans, report_command
 from mer_jax.data.corpora import SMOKE, SMOKE_PROTOCOL
 from mer_jax.data.prepared import cache_directory
 from mer_jax.ensemble import sweep
-from mer_jax.ensemble.experiment import Experiment, fingerprint, settings
+from mer_jax.ensemble.experiment import Experiment, Run, fingerprint, settings
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.lift import run_mesh
 from mer_jax.ensemble.listener import Listener
@@ -116,8 +116,13 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
     )
     if not left:
         return
-    steps = sum(row.total_steps(run) for run in left)
-    progress = TrainingProgress(screen, steps=steps, runs=len(left))
+    progress = TrainingProgress(
+        screen,
+        steps=sum(row.total_steps(run) for run in left),
+        runs=len(left),
+        shared_steps=sum(row.shared_steps(seed) for seed in _seeds(row, left, ledger)),
+        shared=[stage.name for stage in row.shared_stages],
+    )
     with _stop_on_signals(screen) as stop, progress.shown():
         hooks = Hooks(
             resumed=progress.resumed,
@@ -133,6 +138,12 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
             keep_params=options.keep_params,
             listener=Listener(wave=progress.wave, landed=progress.landed, hooks=hooks),
         )
+
+
+def _seeds(row: Row, left: Sequence[Run], ledger: Ledger) -> set[int]:
+    """Returns the seeds whose shared stages, if there are any, are left to train."""
+    seeds = {run.seed for run in left}
+    return {seed for seed in seeds if not ledger.done(row.shared_run(seed).id)}
 
 
 @contextmanager

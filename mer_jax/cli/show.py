@@ -9,12 +9,19 @@ from typing import Any
 from mer_jax.cli.files import shipped
 from mer_jax.cli.progress import console, duration
 from mer_jax.data.builders import names
-from mer_jax.ensemble.collect import collect
+from mer_jax.ensemble.collect import Shown, collect
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.plan import Plan
 from mer_jax.errors import UserError
 from mer_jax.metrics import Published
-from mer_jax.report import ProtocolInfo, Row, text_summary, write
+from mer_jax.report import (
+    PoolInfo,
+    ProtocolInfo,
+    Row,
+    SampleClips,
+    text_summary,
+    write,
+)
 
 
 def status_command(workdir: str, *, json: bool) -> None:
@@ -59,12 +66,12 @@ def report_command(workdir: str, out: str | None, *, json: bool) -> None:
 
 
 def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
-    results, provenance = collect(ledger, row)
+    collected = collect(ledger, row)
     labels = Counter(label for _, label, _ in row["clips"])
     subjects = {key.rsplit("/", 1)[0] for key, _, _ in row["clips"]}
     return Row(
         name=row["name"],
-        results=results,
+        results=collected.results,
         synthetic=any(synthetic for _, _, synthetic in row["clips"]),
         protocol=ProtocolInfo(
             name="{title} v{version}, {division}".format(**row["protocol"]),
@@ -75,11 +82,21 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
             rules=row["rules"],
             leak=row["protocol"]["leak"],
             reduced=row["reduced"],
+            # Manifests of before pools were printed have none.
+            pools=[PoolInfo(**pool) for pool in row.get("pools", ())],
         ),
         settings=_named(row["settings"]),
-        provenance=provenance,
+        provenance=collected.provenance,
         published=[Published(**p) for p in row["published"]],
+        sample_clips=_sample_clips(collected.shown, row["clips"]),
     )
+
+
+def _sample_clips(shown: Shown | None, clips) -> SampleClips | None:
+    if shown is None:
+        return None
+    filmed = any(key in shown.pictures and not drawn for key, _, drawn in clips)
+    return SampleClips(seed=shown.seed, pictures=shown.pictures, filmed=filmed)
 
 
 def _named(settings: Any) -> Any:

@@ -1,7 +1,7 @@
 """From a ledger to `Results`: the test logits of all runs, joined by clip key."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -10,7 +10,34 @@ from mer_jax.errors import UserError
 from mer_jax.metrics.results import Results
 
 
-def collect(ledger: Ledger, row: Mapping[str, Any]) -> tuple[Results, dict[str, Any]]:
+class Shown(NamedTuple):
+    """Sample clips as the runs of one seed drew them.
+
+    Attributes:
+      seed: of these runs.
+      pictures: clip key -> "<stage>/<name>" -> uint8[H, W] or [H, W, 3].
+    """
+
+    seed: int
+    pictures: Mapping[str, Mapping[str, np.ndarray]]
+
+
+class Collected(NamedTuple):
+    """What a row has measured so far.
+
+    Attributes:
+      results: the test logits of its runs.
+      provenance: of these runs: the values they agree on, the mean seconds per run,
+        and how many runs are done.
+      shown: sample clips; None where no run drew any.
+    """
+
+    results: Results
+    provenance: dict[str, Any]
+    shown: Shown | None
+
+
+def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
     """Returns what a row has measured so far, and how.
 
     The seeds with the most finished folds count, with the folds all of them have:
@@ -19,10 +46,6 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> tuple[Results, dict[str, 
     Args:
       ledger: of the workdir.
       row: of its manifest.
-
-    Returns:
-      The results, and the provenance of the runs: the values they agree on, the
-      mean seconds per run, and how many runs are done.
 
     Raises:
       UserError: if no run has finished.
@@ -47,7 +70,11 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> tuple[Results, dict[str, 
     entries = {
         (fold, seed): ledger.read(done[fold, seed]) for fold in folds for seed in seeds
     }
-    return _pool(entries, folds, seeds, row), _common(entries.values(), len(done), row)
+    return Collected(
+        results=_pool(entries, folds, seeds, row),
+        provenance=_common(entries.values(), len(done), row),
+        shown=_shown(entries, seeds),
+    )
 
 
 def _pool(
@@ -80,6 +107,22 @@ def _pool(
         expected_folds=len(row["folds"]),
         leaky=bool(row["protocol"]["leak"]),
     )
+
+
+def _shown(
+    entries: Mapping[tuple[str, int], Mapping[str, Any]], seeds: Sequence[int]
+) -> Shown | None:
+    """Returns the sample clips of the seed that drew most, the first of equals."""
+    found: dict[int, dict[str, dict[str, np.ndarray]]] = {seed: {} for seed in seeds}
+    for (_, seed), entry in entries.items():
+        keys = entry.get("shown/keys", np.array([]))  # old runs drew none
+        drawn = {n: a for n, a in entry.items() if n.startswith("shown/")}
+        drawn.pop("shown/keys", None)
+        for i, key in enumerate(keys.tolist()):
+            own = {n.removeprefix("shown/"): array[i] for n, array in drawn.items()}
+            found[seed][key] = own
+    seed = max(seeds, key=lambda s: len(found[s]))
+    return Shown(seed, dict(sorted(found[seed].items()))) if found[seed] else None
 
 
 def _common(entries, done: int, row: Mapping[str, Any]) -> dict[str, Any]:

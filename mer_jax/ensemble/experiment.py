@@ -1,6 +1,7 @@
 """An experiment, its runs, and the names both are filed under."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -52,17 +53,44 @@ class Experiment:
 
 
 def plain(config: Any) -> Any:
-    """Returns a config as JSON values, class names included."""
+    """Returns a config as JSON values, class names included.
+
+    A field with `metadata={"file": True}` names a file, or none: it counts as the
+    first 16 hex digits of the file's SHA-256, wherever it lies.
+
+    Raises:
+      UserError: if there is no such file.
+    """
     if dataclasses.is_dataclass(config):
-        fields = {
-            f.name: plain(getattr(config, f.name)) for f in dataclasses.fields(config)
-        }
+        fields = {f.name: _field(config, f) for f in dataclasses.fields(config)}
         return {"": type(config).__qualname__, **fields}
     if isinstance(config, Mapping):
         return {str(k): plain(v) for k, v in config.items()}
     if isinstance(config, Sequence) and not isinstance(config, str):
         return [plain(v) for v in config]
     return config
+
+
+def _field(config: Any, field: dataclasses.Field) -> Any:
+    value = getattr(config, field.name)
+    if value is None or not field.metadata.get("file"):
+        return plain(value)
+    path = Path(value).expanduser()
+    try:
+        status = path.stat()
+        return _digest(path, status.st_mtime_ns, status.st_size)
+    except OSError as error:
+        raise UserError(
+            f"{type(config).__name__}.{field.name}: cannot read {path} "
+            f"({error.strerror}). Expected a file, or none"
+        ) from error
+
+
+@functools.cache
+def _digest(path: Path, mtime_ns: int, size: int) -> str:
+    """Returns 16 hex digits of a file's content, read again if it has changed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def settings(experiment: Experiment) -> dict[str, Any]:
@@ -87,6 +115,11 @@ def fingerprint(*values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def run_id(settings: Mapping[str, Any], content: str, fold: str, seed: int) -> str:
+    """Returns `Run.id` of what a manifest tells of a run."""
+    return fingerprint(settings, content, fold, seed)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """One training from scratch: one experiment row, one fold, one seed."""
@@ -99,7 +132,7 @@ class Run:
     @property
     def id(self) -> str:
         """16 hex digits naming the run's file."""
-        return fingerprint(
+        return run_id(
             settings(self.experiment), self.content, self.fold.name, self.seed
         )
 

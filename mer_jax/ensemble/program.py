@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mer_jax import rng
@@ -54,6 +55,7 @@ class Program:
         # Cached per program, so that a sweep's next row frees this one's clips.
         self.init = functools.cache(self._init)
         self.step = functools.cache(self._step)
+        self.inspect = functools.cache(self._inspect)
         self.metric_names = functools.cache(self._metric_names)
 
     def _lift(self, fn: Callable, donate: tuple[str, ...] = ()) -> Callable:
@@ -100,6 +102,22 @@ class Program:
 
         return self._lift(predict)
 
+    def _inspect(self, stage: str) -> Callable:
+        """Returns `(params, model_state, index [L, M], clips)` -> what a stage shows.
+
+        That is name -> float[L, M, H, W] or [L, M, H, W, 3]; traced, it raises
+        ValueError for anything else.
+        """
+        todo = self.stages[stage]
+
+        def inspect(params, model_state, index, clips):
+            if todo.inspect is None:
+                raise ValueError(f"stage {stage!r} has `shows` and no `inspect`")
+            found = todo.inspect(params, model_state, gather(clips, index))
+            return {name: _picture(stage, name, found) for name in todo.shows}
+
+        return self._lift(inspect)
+
     def test_rows(self, test: np.ndarray) -> np.ndarray:
         """Returns int32[M] test positions, padded with -1 to the largest fold."""
         return np.pad(test, (0, self.max_test - len(test)), constant_values=-1).astype(
@@ -131,3 +149,16 @@ class Program:
 
     def _on_mesh(self, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=per_run(self.mesh))
+
+
+def _picture(stage: str, name: str, found: Mapping[str, jax.Array]) -> jax.Array:
+    if name not in found:
+        raise ValueError(f"stage {stage!r} shows {name!r}; it inspects {sorted(found)}")
+    array = found[name]
+    floating = jnp.issubdtype(array.dtype, jnp.floating)
+    if not floating or not (array.ndim == 3 or array.shape[3:] == (3,)):
+        raise ValueError(
+            f"stage {stage!r} shows {name!r}, {array.dtype}{list(array.shape)}: a "
+            "picture is float[B, H, W] or [B, H, W, 3]"
+        )
+    return array

@@ -93,6 +93,12 @@ class Row:
         own = self.own_stages
         return sum(stage.num_epochs * self.epoch_steps(stage, run) for stage in own)
 
+    def shared_steps(self, seed: int) -> int:
+        """Returns the steps of the stages that are trained once for all folds."""
+        run = self.shared_run(seed)
+        shared = self.shared_stages
+        return sum(stage.num_epochs * self.epoch_steps(stage, run) for stage in shared)
+
     @staticmethod
     def epoch_steps(stage: Stage, run: Run) -> int:
         """Returns the steps of one pass of a stage over what it trains on."""
@@ -120,6 +126,7 @@ class Row:
                 "leak": self.leak,
                 "definition": definition.hash,
             },
+            "pools": [self._pool(pool, corpus) for pool, corpus in self.pools],
             "rules": [*self.corpus.rules, *self._pool_rules()],
             "reduced": self.corpus.reduced,
             "samples": sample_hash(self.corpus, self.folds),
@@ -127,6 +134,19 @@ class Row:
             "clips": clips,
             "folds": [fold.name for fold in self.folds],
             "runs": {f"{r.fold.name} {r.seed}": r.id for r in self.runs},
+        }
+
+    def _pool(self, pool: Pool, corpus: Corpus) -> dict[str, Any]:
+        """Returns what the report prints of a pool."""
+        trains = lambda stages: [s.name for s in stages if s.source.pool == pool.name]
+        return {
+            "name": pool.name,
+            "scope": pool.scope,
+            "corpora": list(pool.data.corpora),
+            "clips": len(corpus.keys),
+            "people": len(set(corpus.subjects)),
+            "once": trains(self.shared_stages),
+            "per_fold": trains(self.own_stages),
         }
 
     def _pool_rules(self) -> Iterator[str]:

@@ -18,6 +18,7 @@ from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Interrupted, WaveRunner
 from mer_jax.ensemble.shared import given, train_shared
+from mer_jax.ensemble.showing import check_pictures, pictures
 from mer_jax.errors import UserError
 
 KEEP_LIMIT = 2e9  # bytes of parameters kept unless told otherwise
@@ -70,6 +71,7 @@ def train(
 
     Raises:
       UserError: see `WaveRunner.run`.
+      ValueError: if the system shows what is no picture.
       Interrupted: after saving, if the listener wants to stop.
     """
     runs = chosen(row, folds)
@@ -77,6 +79,7 @@ def train(
     keep = kept(row, program, keep_params)
     common = {**provenance(program), "content": row.content}
     left = waves(row, runs, ledger, program.width)
+    check_pictures(row, program, left)
     seeds = {run.seed for wave in left for run in wave.runs}
     train_shared(row, sorted(seeds), ledger, layout, listener)
     for wave in left:
@@ -85,7 +88,9 @@ def train(
         earlier = given(row, program, wave, ledger)
         runner = WaveRunner(program, row.clips, wave, directory, earlier)
         flight = runner.run(listener.hooks)
-        file_wave(runner, flight, ledger, common=common, keep=keep)
+        nets = {**earlier, **flight.finished}
+        shown = pictures(row, program, wave, nets)
+        file_wave(runner, flight, ledger, common=common, keep=keep, shown=shown)
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
             listener.landed(run)

@@ -26,7 +26,7 @@ class Alignment:
 
     Attributes:
       align: 'none' returns frames as they are decoded, 'center_crop' the largest
-        centred square; 'template' and 'moext' find the face, see
+        centred square; the recipes of `align.py` find the face, see
         `align.crop_transform`.
       size: width and height of a crop, px, at least 16.
       stabilise: whether the head's motion after the onset is undone frame by frame,

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mer_jax.metrics import ALL
-from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row
+from mer_jax.metrics import ALL, Published
+from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.text import (
     SCORES,
     chosen,
     flatten,
     number,
     over_seeds,
+    pooled,
     sample,
     scored,
     selected,
@@ -19,24 +20,27 @@ from mer_jax.report.text import (
 
 
 def report_markdown(
-    rows: Sequence[Row], pictures: Mapping[str, Mapping[str, str]]
+    rows: Sequence[Row],
+    pictures: Mapping[str, Mapping[str, str]],
+    clips: Mapping[str, str],
 ) -> str:
     """Returns the report.
 
     Args:
       rows: in order.
       pictures: row name to subset name to file name of the confusion matrix.
+      clips: row name to file name of its sample clips, of rows that have some.
     """
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [_titled("# Results", *stamps), ""]
     if len(rows) > 1:
         lines += _overview(rows)
     for row in rows:
-        lines += _row(row, pictures[row.name])
+        lines += _row(row, pictures[row.name], clips.get(row.name))
     return "\n".join(lines)
 
 
-def _row(row: Row, pictures: Mapping[str, str]) -> list[str]:
+def _row(row: Row, pictures: Mapping[str, str], clips: str | None) -> list[str]:
     lines = [_titled(f"## {row.name}", row.stamp), ""]
     if row.warning:
         lines += [f"> **{row.warning}. {NO_RESULT}**", ""]
@@ -44,6 +48,8 @@ def _row(row: Row, pictures: Mapping[str, str]) -> list[str]:
     if len(row.cuts) > 1:
         lines += _corpora(row)
     lines += _selection(row) + _seeds(row) + _pictures(row, pictures)
+    if row.sample_clips and clips:
+        lines += _sample_clips(row, row.sample_clips, clips)
     lines += _protocol(row)
     for title, tree in (("Settings", row.settings), ("Provenance", row.provenance)):
         lines += [f"### {title}", ""]
@@ -87,11 +93,7 @@ def _headline(row: Row) -> list[str]:
     ours += [scored(cut, name, "**") for name in SCORES]
     floor = ["random classifier, same rule"]
     floor += [number(getattr(cut.random, name)) for name in SCORES]
-    others = [
-        [f"published: {p.source}; {selected(p)}"]
-        + [number(getattr(p, name)) for name in SCORES]
-        for p in row.published
-    ]
+    others = [_published(p) for p in row.published_of(ALL)]
     lines += _table(("", *SCORES.values()), [ours, floor, *others])
     intervals = cut.intervals
     lines += [
@@ -104,25 +106,28 @@ def _headline(row: Row) -> list[str]:
     return lines
 
 
+def _published(published: Published) -> list[str]:
+    scores = [number(getattr(published, name)) for name in SCORES]
+    return [f"published: {published.source}; {selected(published)}", *scores]
+
+
 def _corpora(row: Row) -> list[str]:
     cuts = [cut for name, cut in row.cuts.items() if name != ALL]
     classes = row.results.classes
     lines = [_titled("### Per corpus", row.stamp), ""]
     header = ("corpus", "clips", "subjects", " / ".join(classes))
+    body: list[Sequence[str]] = []
+    for cut in cuts:
+        ours = [cut.name, str(cut.clips), str(cut.subjects)]
+        ours += [" / ".join(map(str, cut.class_counts))]
+        ours += [scored(cut, name) for name in SCORES]
+        body += [[*ours, number(cut.random.uf1), number(cut.random.uar)]]
+        for published in row.published_of(cut.name):
+            source, *scores = _published(published)
+            body += [(f"{cut.name}, {source}", "", "", "", *scores, "", "")]
     lines += _table(
         (*header, *SCORES.values(), "random UF1", "random UAR"),
-        (
-            (
-                cut.name,
-                str(cut.clips),
-                str(cut.subjects),
-                " / ".join(map(str, cut.class_counts)),
-                *(scored(cut, name) for name in SCORES),
-                number(cut.random.uf1),
-                number(cut.random.uar),
-            )
-            for cut in cuts
-        ),
+        body,
     )
     lines += ["Cut from the pooled predictions; nothing was trained apart.", ""]
     for cut in cuts:
@@ -194,6 +199,18 @@ def _pictures(row: Row, pictures: Mapping[str, str]) -> list[str]:
     return lines + [f"![{name}]({file})" for name, file in pictures.items()] + [""]
 
 
+def _sample_clips(row: Row, clips: SampleClips, file: str) -> list[str]:
+    lines = [_titled("### Sample clips", row.stamp), "", f"![sample clips]({file})", ""]
+    told = (
+        f"Each clip was held out in the run that drew it (seed {clips.seed}), with the "
+        "nets at the end of each stage"
+    )
+    told += f". {row.protocol.leak}." if row.protocol.leak else "."
+    if clips.filmed:
+        told += " The licences of most corpora forbid publishing their faces."
+    return [*lines, told, ""]
+
+
 def _protocol(row: Row) -> list[str]:
     protocol = row.protocol
     counts = ", ".join(f"{name} {n}" for name, n in protocol.class_counts.items())
@@ -204,6 +221,7 @@ def _protocol(row: Row) -> list[str]:
         ("subjects", str(protocol.num_subjects)),
         ("classes", counts),
         *([("sample", protocol.reduced)] if protocol.reduced else []),
+        *(("pool", pooled(pool)) for pool in protocol.pools),
         *(("rule", rule) for rule in protocol.rules),
     ]
     return ["### Protocol", "", *_table(("name", "value"), facts)]

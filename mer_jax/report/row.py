@@ -6,11 +6,40 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mer_jax.metrics import RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
 NOT_RESULTS = "What selecting on the test subject would print"
 NO_RESULT = "This score is not a result."
+
+
+SCOPES = {
+    "disjoint": "nobody in it is in the sample",
+    "per_fold": "anew in every fold: it and the sample, but for the people held out",
+    "once_all": "LEAKY: it and the whole sample, the people held out included",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolInfo:
+    """Clips that some stage trains on beside the sample, and never scores.
+
+    Attributes:
+      name: as the stages call it.
+      scope: who of it may train: one of `SCOPES`.
+      corpora: where its clips are from.
+      clips, people: how many are in it, the sample not counted.
+      once: stages on it that are trained once for all folds.
+      per_fold: those that every run trains for itself.
+    """
+
+    name: str
+    scope: str
+    corpora: Sequence[str]
+    clips: int
+    people: int
+    once: Sequence[str] = ()
+    per_fold: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +53,7 @@ class ProtocolInfo:
       rules: what was left out, mended or guessed, and why; one line each.
       leak: why the division lets a person train and test, '' if it does not.
       reduced: how the clips fall short of the published sample, '' if they do not.
+      pools: what some stage trains on beside the sample.
     """
 
     name: str
@@ -34,6 +64,22 @@ class ProtocolInfo:
     rules: Sequence[str] = ()
     leak: str = ""
     reduced: str = ""
+    pools: Sequence[PoolInfo] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SampleClips:
+    """What the stages of a system make of a few clips.
+
+    Attributes:
+      seed: of the runs that drew them; each clip was held out in its run.
+      pictures: clip key -> "<stage>/<name>" -> uint8[H, W] or [H, W, 3].
+      filmed: whether a clip may show a real person.
+    """
+
+    seed: int
+    pictures: Mapping[str, Mapping[str, np.ndarray]]
+    filmed: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,7 +94,8 @@ class Row:
       selection: how the epoch was chosen.
       settings: configuration or overrides; nested mappings are flattened by dots.
       provenance: versions, devices, lanes, host, commit, wall seconds per run, ...
-      published: numbers of others.
+      published: numbers of others; those of corpora not scored here are ignored.
+      sample_clips: pictures of some, or None.
     """
 
     name: str
@@ -59,6 +106,7 @@ class Row:
     settings: Mapping[str, object] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
     published: Sequence[Published] = ()
+    sample_clips: SampleClips | None = None
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol
@@ -79,11 +127,24 @@ class Row:
                 f"{self.name}: the protocol has {counts.tolist()} clips per class, "
                 f"the results {scored.tolist()}"
             )
+        shown = self.sample_clips.pictures if self.sample_clips else {}
+        if strange := set(shown) - set(results.keys):
+            raise ValueError(f"{self.name}: clips {sorted(strange)} are not scored")
 
     @functools.cached_property
     def cuts(self) -> Mapping[str, Cut]:
         """The numbers of all clips and of each corpus."""
         return evaluate(self.results)
+
+    def published_of(self, subset: str) -> list[Published]:
+        """Returns the numbers of others on one subset.
+
+        Where there is one corpus, its numbers are those of the whole.
+        """
+        names = {subset}
+        if subset == ALL and len(self.cuts) == 1:
+            names.add(self.results.corpora[0])
+        return [p for p in self.published if p.subset in names]
 
     @property
     def stamp(self) -> str:

@@ -12,21 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Rung
-from mer_jax.report.row import STAMP, Row
-from mer_jax.report.text import SCORES
+from mer_jax.metrics import ALL, Cut, Published, Rung
+from mer_jax.report.row import SCOPES, STAMP, Row
+from mer_jax.report.text import SCORES, selected
 
 # An indented list of numbers, to be put on one line. JSON strings hold no line feed.
 _LIST = re.compile(r"\[\n[^\[\]{}\"]*\]")
 
 
 def report_csv(rows: Sequence[Row]) -> str:
-    """Returns one line per row, subset and rung; no interval where none is due."""
+    """Returns one line per row, subset and rung; no interval where none is due.
+
+    What others published of a subset follows it, as rungs called "published".
+    """
     return _csv(
-        _csv_line(row, cut, rung)
+        line
         for row in rows
         for cut in row.cuts.values()
-        for rung in cut.ladder
+        for line in (
+            *(_csv_line(row, cut, rung) for rung in cut.ladder),
+            *(_published_line(row, cut, p) for p in row.published_of(cut.name)),
+        )
     )
 
 
@@ -102,6 +108,18 @@ def _csv_line(row: Row, cut: Cut, rung: Rung) -> dict[str, object]:
     return line
 
 
+def _published_line(row: Row, cut: Cut, published: Published) -> dict[str, object]:
+    ours = _csv_line(row, cut, cut.ladder[0])
+    shared = ("row", "stamp", "synthetic", "protocol", "subset")
+    return {
+        **{name: value if name in shared else "" for name, value in ours.items()},
+        "rung": "published",
+        "is_result": "false",
+        "rule": f"{published.source}; {selected(published)}",
+        **{name: _decimal(getattr(published, name)) for name in SCORES},
+    }
+
+
 def _decimal(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.6f}"
 
@@ -109,6 +127,7 @@ def _decimal(value: float | None) -> str:
 def _result(row: Row) -> dict[str, object]:
     results = row.results
     everything, *corpora = row.cuts.values()
+    pools = [_plain(p) | {"meaning": SCOPES[p.scope]} for p in row.protocol.pools]
     return {
         "name": row.name,
         "synthetic": row.synthetic,
@@ -116,8 +135,8 @@ def _result(row: Row) -> dict[str, object]:
         "complete": results.complete,
         "warning": row.warning,
         "is_result": everything.ladder[0].is_result and not row.warning,
-        **_numbers(everything, results.seeds),
-        "per_corpus": {cut.name: _numbers(cut, results.seeds) for cut in corpora},
+        **_numbers(row, everything),
+        "per_corpus": {cut.name: _numbers(row, cut) for cut in corpora},
         "classes": results.classes,
         "seeds": results.seeds,
         "stored_epochs": results.epochs,
@@ -125,14 +144,13 @@ def _result(row: Row) -> dict[str, object]:
         "expected_folds": results.expected_folds,
         "fold_names": sorted(set(results.folds)),
         "selection": row.selection,
-        "protocol": row.protocol,
+        "protocol": _plain(row.protocol) | {"pools": pools},
         "settings": row.settings,
         "provenance": row.provenance,
-        "published": row.published,
     }
 
 
-def _numbers(cut: Cut, seeds: Sequence[int]) -> dict[str, object]:
+def _numbers(row: Row, cut: Cut) -> dict[str, object]:
     """Scores of a subset; `confusion` is [seeds][true][predicted]."""
     ladder = []
     for rung in map(_plain, cut.ladder):
@@ -151,8 +169,9 @@ def _numbers(cut: Cut, seeds: Sequence[int]) -> dict[str, object]:
         "confusion": cut.confusion,
         "per_seed": [
             {"seed": seed, **_plain(scores)}
-            for seed, scores in zip(seeds, cut.per_seed, strict=True)
+            for seed, scores in zip(row.results.seeds, cut.per_seed, strict=True)
         ],
+        "published": row.published_of(cut.name),
         "ladder": ladder,
     }
 

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
-from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, check_names
+from mer_jax.report.row import (
+    NO_RESULT,
+    NOT_RESULTS,
+    SCOPES,
+    PoolInfo,
+    Row,
+    check_names,
+)
 
 SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 _MANY = 8  # numbers in a list before it is summarised
@@ -64,6 +71,26 @@ def selected(published: Published) -> str:
     return f"selection: {published.selection}"
 
 
+def pooled(pool: PoolInfo) -> str:
+    """Spells a pool, its scope, and how often the stages on it are trained."""
+    trained = [
+        f"{', '.join(stages)}: trained {often}"
+        for stages, often in (
+            (pool.once, "once for all folds"),
+            (pool.per_fold, "in every fold"),
+        )
+        if stages
+    ]
+    size = f"{count(pool.clips, 'clip')} of {pool.people} people"
+    return "; ".join(
+        (
+            f"{pool.name}, {pool.scope} ({SCOPES[pool.scope]})",
+            f"{', '.join(pool.corpora)}, {size}",
+            *(trained or ["no stage trains on it"]),
+        )
+    )
+
+
 def over_seeds(row: Row) -> str:
     """Spells how seeds were combined, nothing for one."""
     return "mean over seeds, " if len(row.results.seeds) > 1 else ""
@@ -118,13 +145,16 @@ def _lines(row: Row) -> list[str]:
         f"  protocol {row.protocol.name} ({row.protocol.hash}); {sample(row)}",
         f"  {row.selection} ({row.results.epochs[-1]}); "
         f"{over_seeds(row)}{100 * intervals.level:g} % intervals over subjects",
+        *(f"  pool {pooled(pool)}" for pool in row.protocol.pools),
         "",
         _columns("", [*SCORES.values(), "random UF1"], width),
     ]
     for name, cut in row.cuts.items():
         cells = [scored(cut, score) for score in SCORES]
         lines.append(_columns(name, [*cells, number(cut.random.uf1)], width))
-    lines += [f"  published: {_published(p)}" for p in row.published]
+    for name in row.cuts:
+        what = "published" if name == ALL else f"published, {name}"
+        lines += [f"  {what}: {_published(p)}" for p in row.published_of(name)]
     lines += ["", f"  {NOT_RESULTS} (not results):"]
     if len(row.results.epochs) == 1:
         return [*lines, "  the same: one epoch was stored"]

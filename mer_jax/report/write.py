@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_jax.files import write_atomic
+from mer_jax.report.clips import clips_png
 from mer_jax.report.markdown import report_markdown
 from mer_jax.report.pictures import confusion_png
 from mer_jax.report.row import Row, check_names
@@ -21,6 +22,7 @@ class Written:
       markdown, csv, json: one each.
       predictions: one per row.
       confusions: one per row and subset.
+      clips: one per row that has sample clips.
     """
 
     markdown: Path
@@ -28,6 +30,7 @@ class Written:
     json: Path
     predictions: tuple[Path, ...]
     confusions: tuple[Path, ...]
+    clips: tuple[Path, ...]
 
 
 def write(rows: Sequence[Row], directory: Path) -> Written:
@@ -43,21 +46,29 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
     directory.mkdir(parents=True, exist_ok=True)
     files = _file_names([row.name for row in rows])
     pictures: dict[str, dict[str, str]] = {}
-    predictions, confusions = [], []
+    drawn: dict[str, str] = {}
+    predictions, confusions, clips = [], [], []
     for row in rows:
         pictures[row.name] = {}
         for subset, cut in row.cuts.items():
             name = f"confusion-{files[row.name]}-{_slug(subset)}.png"
             confusions.append(_replace(directory / name, confusion_png(row, cut)))
             pictures[row.name][subset] = name
+        if row.sample_clips:
+            drawn[row.name] = name = f"clips-{files[row.name]}.png"
+            picture = clips_png(row, row.sample_clips)
+            clips.append(_replace(directory / name, picture))
         name = f"predictions-{files[row.name]}.csv"
         predictions.append(_replace(directory / name, predictions_csv(row)))
     return Written(
         csv=_replace(directory / "report.csv", report_csv(rows)),
-        markdown=_replace(directory / "report.md", report_markdown(rows, pictures)),
+        markdown=_replace(
+            directory / "report.md", report_markdown(rows, pictures, drawn)
+        ),
         json=_replace(directory / "report.json", report_json(rows)),
         predictions=tuple(predictions),
         confusions=tuple(confusions),
+        clips=tuple(clips),
     )
 
 

@@ -76,13 +76,21 @@ class Update:
 class Transfer:
     """Starts `nets` (target -> source name) from the end of an earlier stage.
 
-    Every leaf of a target must exist in its source and the other way round,
-    except those `keep_init` names; otherwise `init_run` raises.
+    Every leaf of a target must exist in its source and the other way round, except
+    those named here; otherwise `init_run` raises.
+
+    Attributes:
+      stage: an earlier one.
+      nets: target -> source name.
+      keep_init: regex, full-matched on "target/module/leaf": what stays as `init`
+        made it.
+      drop: the same for what the source alone has, such as a branch of no more use.
     """
 
     stage: str
     nets: Mapping[str, str]
     keep_init: str = r"(?!)"  # matches nothing
+    drop: str = r"(?!)"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,6 +127,11 @@ class Stage:
       prepare: `(params, model_state, batch, key) -> batch`, once per step before
         the updates: augmentation, features of frozen nets.
       init_from: nets that start from an earlier stage instead of from `init`.
+      inspect: optional, `(params, model_state, batch) -> {name: [B, ...]}` in
+        evaluation mode: features, attention maps, reconstructions. Probes and
+        reports use only this and `System.predict`.
+      shows: names among these that are pictures, float[B, H, W] or [B, H, W, 3] in
+        [0, 1], in the order in which the report draws them.
     """
 
     name: str
@@ -128,6 +141,10 @@ class Stage:
     updates: tuple[Update, ...]
     prepare: Callable[[Params, ModelState, Batch, Key], Batch] = _unchanged
     init_from: tuple[Transfer, ...] = ()
+    inspect: Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]] | None = (
+        None
+    )
+    shows: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,18 +158,12 @@ class System:
       stages: trained in this order.
       predict: `(params, model_state, batch) -> logits [B, K]` with the nets of the
         last stage, in evaluation mode.
-      inspect: optional, `(params, model_state, batch) -> {name: [B, ...]}`:
-        features, attention maps, reconstructions. Probes and reports use only
-        this and `predict`.
     """
 
     name: str
     features: Mapping[str, jax.ShapeDtypeStruct]
     stages: tuple[Stage, ...]
     predict: Callable[[Params, ModelState, Batch], jax.Array]
-    inspect: Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]] | None = (
-        None
-    )
 
     def __post_init__(self):
         """Checks that names tell the stages apart, and the updates of each."""

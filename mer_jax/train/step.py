@@ -97,10 +97,12 @@ def _adopt(
         here, there = sorted(tree), sorted(source_tree)
         raise ValueError(f"{what}: nets here {here}, there {there}")
     ours = flatten({target: tree[target]})
-    theirs = {
+    arriving = {
         target + name.removeprefix(source): leaf
         for name, leaf in flatten({source: source_tree[source]}).items()
     }
+    dropped = lambda name: name not in ours and re.fullmatch(transfer.drop, name)
+    theirs = {name: leaf for name, leaf in arriving.items() if not dropped(name)}
     kept = {k for k in ours if re.fullmatch(transfer.keep_init, k)}
     missing, extra = ours.keys() - theirs.keys() - kept, theirs.keys() - ours.keys()
     lines = [f"- {k}" for k in sorted(missing)] + [f"+ {k}" for k in sorted(extra)]

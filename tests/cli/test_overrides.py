@@ -20,6 +20,7 @@ class Numbers:
     order: Literal["label", "shuffled"] = "label"
     chunk: int | None = None
     flip: bool = False
+    init_weights: str | None = None
 
 
 def experiment(**changes) -> Experiment:
@@ -44,6 +45,8 @@ def experiment(**changes) -> Experiment:
         ("system.chunk", "none", None),
         ("system.chunk", "16", 16),
         ("system.flip", "True", True),
+        ("system.init_weights", "../w 1.safetensors", "../w 1.safetensors"),
+        ("system.init_weights", "none", None),
         ("data.release", "../some folder", "../some folder"),
         ("data.corpora", "[a/b,c]", ("a/b", "c")),
         ("data.corpora", "a/b", ("a/b",)),

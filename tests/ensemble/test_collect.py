@@ -30,7 +30,7 @@ def _number():
     return list(enumerate(FOLDS))
 
 
-def file_run(ledger, manifest, fold, seed, seconds=2.0):
+def file_run(ledger, manifest, fold, seed, seconds=2.0, shown=None):
     keys = FOLDS[fold]
     labels = np.array([CLIPS.index(key) % 2 for key in keys])
     number = list(FOLDS).index(fold)
@@ -45,6 +45,7 @@ def file_run(ledger, manifest, fold, seed, seconds=2.0):
     }
     provenance = {"seconds": seconds, "finished": f"2026-01-0{seed + 1}", "lanes": 1}
     provenance |= {"device": f"card {number}"}
+    arrays |= shown or {}
     ledger.write(manifest["runs"][f"{fold} {seed}"], arrays, provenance)
 
 
@@ -53,7 +54,7 @@ def test_logits_are_joined_by_clip_whatever_the_order_of_finishing(tmp_path):
     for fold in reversed(FOLDS):
         for seed in (1, 0):
             file_run(ledger, manifest, fold, seed)
-    results, provenance = collect(ledger, manifest)
+    results, provenance, _ = collect(ledger, manifest)
     assert results.keys == tuple(CLIPS) and results.complete
     assert results.labels.tolist() == [0, 1, 0, 1, 0]
     assert results.folds == ("a/1", "a/1", "b/1", "b/2", "b/2")
@@ -71,7 +72,7 @@ def test_the_seeds_with_most_folds_count(tmp_path):
     for fold in FOLDS:
         file_run(ledger, manifest, fold, 1)
     file_run(ledger, manifest, "a/1", 0)
-    results, provenance = collect(ledger, manifest)
+    results, provenance, _ = collect(ledger, manifest)
     assert results.seeds == (1,) and results.complete
     assert provenance["runs done"] == "4 of 6"
 
@@ -80,7 +81,7 @@ def test_clips_pool_over_folds_that_all_seeds_have(tmp_path):
     ledger, manifest = Ledger(tmp_path), row()
     for fold, seed in (("a/1", 0), ("b/1", 0), ("b/1", 1), ("b/2", 1)):
         file_run(ledger, manifest, fold, seed)
-    results, _ = collect(ledger, manifest)
+    results, *_ = collect(ledger, manifest)
     assert results.keys == ("b/1/x",) and results.seeds == (0, 1)
     assert not results.complete
 
@@ -89,10 +90,38 @@ def test_seeds_without_a_common_fold_are_not_mixed(tmp_path):
     ledger, manifest = Ledger(tmp_path), row()
     file_run(ledger, manifest, "a/1", 0)
     file_run(ledger, manifest, "b/2", 1)
-    results, _ = collect(ledger, manifest)
+    results, *_ = collect(ledger, manifest)
     assert results.seeds == (0,) and set(results.folds) == {"a/1"}
 
 
 def test_nothing_finished_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no run of 6 has finished"):
         collect(Ledger(tmp_path), row())
+
+
+def test_runs_of_before_there_were_sample_clips_show_none(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    file_run(ledger, manifest, "a/1", 0)
+    assert collect(ledger, manifest).shown is None
+
+
+def drawing(seed, *keys):
+    value = lambda key: 10 * seed + CLIPS.index(key)
+    maps = np.stack([np.full((4, 3), value(key), np.uint8) for key in keys])
+    image = np.stack([maps, maps, maps], axis=-1)
+    return {"shown/keys": np.array(keys), "shown/s/z": maps, "shown/s/a": image}
+
+
+def test_sample_clips_are_of_the_seed_that_drew_most_by_key(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    file_run(ledger, manifest, "b/2", 0, shown=drawing(0, "b/2/y"))
+    file_run(ledger, manifest, "a/1", 0)
+    file_run(ledger, manifest, "b/2", 1, shown=drawing(1, "b/2/x", "b/2/y"))
+    file_run(ledger, manifest, "a/1", 1, shown=drawing(1, "a/1/x"))
+    shown = collect(ledger, manifest).shown
+    assert shown.seed == 1
+    assert list(shown.pictures) == ["a/1/x", "b/2/x", "b/2/y"]
+    for key, pictures in shown.pictures.items():
+        assert list(pictures) == ["s/z", "s/a"]  # as they were filed
+        assert pictures["s/z"].shape == (4, 3) and pictures["s/a"].shape == (4, 3, 3)
+        assert all((p == 10 + CLIPS.index(key)).all() for p in pictures.values())

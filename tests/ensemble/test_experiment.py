@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import string
 
 import pytest
@@ -133,6 +134,50 @@ def test_the_name_of_the_config_class_counts():
         name: str = "cde3"
 
     assert fingerprint(Twin()) != fingerprint(Protocol(name="cde3"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """A system's config that may name a file of weights."""
+
+    init_weights: str | None = dataclasses.field(default=None, metadata={"file": True})
+
+
+def test_a_file_counts_by_its_content_wherever_it_lies(tmp_path, monkeypatch):
+    one, same, other = (tmp_path / name for name in ("a", "b", "c"))
+    one.write_bytes(b"weights")
+    same.write_bytes(b"weights")
+    other.write_bytes(b"weighty")
+    told = lambda path: plain(Started(str(path)))["init_weights"]
+    # printf weights | sha256sum
+    assert told(one) == told(same) == "9a129038d9a00aed"
+    assert told(other) != told(one)
+    assert plain(Started())["init_weights"] is None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert told("~/a") == told(one)
+    experiment = lambda path: dataclasses.replace(EXPERIMENT, system=Started(path))
+    ids = [run_id(experiment(path)) for path in (str(one), str(same), str(other), None)]
+    assert ids[0] == ids[1] and len(set(ids)) == 3
+    assert str(tmp_path) not in json.dumps(settings(experiment(str(one))))
+
+
+def test_a_file_that_has_changed_counts_anew_and_else_is_read_once(tmp_path):
+    path = tmp_path / "w"
+    path.write_bytes(b"weights")
+    before = fingerprint(Started(str(path)))
+    status = path.stat()
+    path.write_bytes(b"weighty")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    assert fingerprint(Started(str(path))) != before
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert fingerprint(Started(str(path))) == before  # as it was remembered
+
+
+def test_a_file_that_is_not_there_is_named_with_its_field(tmp_path):
+    with pytest.raises(UserError, match=r"Started\.init_weights: .*nowhere \(No such"):
+        settings(dataclasses.replace(EXPERIMENT, system=Started("nowhere")))
+    with pytest.raises(UserError, match="Is a directory"):
+        plain(Started(str(tmp_path)))
 
 
 def test_run_ids_are_known():

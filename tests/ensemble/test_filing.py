@@ -48,7 +48,9 @@ def filed(landed, tmp_path):
     runner, flight = landed
     ledger = Ledger(tmp_path)
     keep = {runner.wave.runs[1].id}
-    file_wave(runner, flight, ledger, common={"host": "here"}, keep=keep)
+    shown = [{"shown/keys": np.array([str(lane)])} if lane else {} for lane in range(4)]
+    common = {"host": "here"}
+    file_wave(runner, flight, ledger, common=common, keep=keep, shown=shown)
     return ledger
 
 
@@ -71,6 +73,12 @@ def test_an_entry_holds_the_test_clips_of_its_fold(landed, filed):
         assert entry["epochs"].tolist() == [1, 2]
         counts = np.bincount(ROW.corpus.labels[run.fold.train], minlength=3)
         np.testing.assert_array_equal(entry["train_counts"], counts)
+
+
+def test_pictures_are_filed_with_the_run_that_drew_them(landed, filed):
+    entries = [filed.read(run.id) for run in landed[0].wave.runs[:3]]
+    assert "shown/keys" not in entries[0]
+    assert [entry["shown/keys"].tolist() for entry in entries[1:]] == [["1"], ["2"]]
 
 
 def test_curves_are_means_over_the_epochs_own_steps(landed, filed):

@@ -6,14 +6,13 @@ import jax
 import numpy as np
 import pytest
 
-from mer_jax.data.corpora import Data
-from mer_jax.data.pools import Pool, with_pools
+from mer_jax.cli.show import report_command
 from mer_jax.ensemble import shared, sweep
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Hooks, Interrupted
+from mer_jax.train.stage import merge
 from tests import flights, toys
 
 SEEDS = (0, 7)
@@ -29,25 +28,7 @@ def row(request):
 
 
 def pretrained(scope):
-    """The relay, its first stage on a pool of other people."""
-    plain = flights.row("relay")
-    first, *rest = plain.system.stages
-    source = dataclasses.replace(first.source, pool="extra")
-    stages = (dataclasses.replace(first, source=source), *rest)
-    system = dataclasses.replace(plain.system, stages=stages)
-    extra = toys.corpus(system.features, subjects={"zoo/1": 9, "zoo/2": 20}, seed=5)
-    pool = Pool(name="extra", data=Data(), scope=scope)
-    experiment = dataclasses.replace(
-        plain.experiment, pools=(pool,), seeds=SEEDS, name=f"relay-{scope}"
-    )
-    pools = ((pool, extra),)
-    return Row(
-        experiment=experiment,
-        system=system,
-        corpus=plain.corpus,
-        folds=with_pools(plain.folds, plain.corpus, pools),
-        pools=pools,
-    )
+    return flights.pretrained(scope, SEEDS)
 
 
 def train(row, workdir, listener=None, layout=flights.ALONE):
@@ -125,6 +106,57 @@ def test_the_second_stage_starts_where_the_shared_one_ended(row, ledger):
             np.testing.assert_array_equal(leaf[0], archive[f"nets/{name}"])
 
 
+def nets_of(run, row, ledger):
+    """Stage -> its last nets, as they are on disk."""
+    program = Program(row.system, row.clips, row.folds, flights.ALONE)
+    nets = shared.given(row, program, Wave((run,), 1), ledger)
+    found = {name: jax.tree.map(lambda x: x[0], tree) for name, tree in nets.items()}
+    with np.load(ledger.params_path(run.id)) as kept:
+        tree = merge(dict(kept), {})
+    return found | {"tune": (tree["params"], tree["model_state"])}
+
+
+def test_shared_stages_draw_the_clips_that_a_run_holds_out(row, ledger):
+    """The same nets in every run, its own clips."""
+    (run,) = (r for r in chosen(row) if (r.fold.name, r.seed) == (FOLDS[0], SEEDS[0]))
+    entry, nets = ledger.read(run.id), nets_of(run, row, ledger)
+    keys = entry["shown/keys"].tolist()
+    assert keys == ["casme2/sub01/EP00", "casme2/sub01/EP01"]
+    batch = flights.batch_of(row.corpus, np.array([0, 1]))
+    drawn = [name for name in entry if name.startswith("shown/") and "keys" not in name]
+    stages = ("pretrain", "tune")
+    assert drawn == [f"shown/{s}/{n}" for s in stages for n in toys.SHOWS]
+    for stage in row.system.stages:
+        if stage.name in nets:
+            found = stage.inspect(*nets[stage.name], batch)
+            for name in stage.shows:
+                stored = entry[f"shown/{stage.name}/{name}"]
+                expected = 255 * np.clip(np.asarray(found[name]), 0, 1)
+                assert np.abs(stored - expected).max() <= 0.51
+                assert stored.std() > 1
+    for other in chosen(row):
+        shown = "shown/keys" in ledger.read(other.id)
+        assert shown == (other.id == run.id)
+
+
+def test_the_report_draws_the_clips_and_tells_of_the_pool(row, ledger, capsys):
+    report_command(str(ledger.workdir), None, json=False)
+    scope = row.experiment.pools[0].scope
+    told = f"pool extra, {scope} ("
+    often = "once for all folds" if row.shared_stages else "in every fold"
+    where = f"; synthetic/demo, 14 clips of 2 people; pretrain: trained {often}"
+    text = (ledger.workdir / "report" / "report.md").read_text()
+    summary = capsys.readouterr().out
+    for shown in (text.replace("| pool | ", "pool "), summary):
+        assert told in shown and where in shown
+        assert ("LEAKY" in shown) == (scope == "once_all")
+    assert f"![sample clips](clips-{row.experiment.name}.png)" in text
+    picture = ledger.workdir / "report" / f"clips-{row.experiment.name}.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert "held out in the run that drew it (seed 0)" in text
+    assert "licences" not in text  # nobody was filmed
+
+
 def test_trained_again_nothing_is_trained(row, ledger):
     def never(wave):
         raise AssertionError(f"trained {wave}")
@@ -186,3 +218,27 @@ def test_pools_count_in_the_content_and_so_in_the_run():
     told = disjoint.manifest()
     assert told["protocol"]["leak"] == ""
     assert jax.tree.leaves(told["settings"]["pools"])
+
+
+def test_a_manifest_tells_of_pools_what_a_report_prints():
+    common = {"name": "extra", "corpora": ["synthetic/demo"], "clips": 14, "people": 2}
+    for scope, once, per_fold in (
+        ("disjoint", ["pretrain"], []),
+        ("per_fold", [], ["pretrain"]),
+        ("once_all", ["pretrain"], []),
+    ):
+        (pool,) = pretrained(scope).manifest()["pools"]
+        trained = {"once": once, "per_fold": per_fold}
+        assert pool == {**common, "scope": scope, **trained}
+    assert flights.row("relay").manifest()["pools"] == []
+
+
+def test_steps_of_shared_stages_are_those_of_their_schedule(tmp_path):
+    for scope, steps in (("disjoint", 4), ("per_fold", 0), ("once_all", 10)):
+        row = pretrained(scope)
+        assert row.shared_steps(SEEDS[1]) == steps  # 2 epochs of 14 or of 38 clips
+        own = 2 if row.shared_stages else 3
+        run = row.runs[0]
+        assert len(row.own_stages) == own
+        per_epoch = [row.epoch_steps(stage, run) for stage in row.own_stages]
+        assert row.total_steps(run) == 2 * sum(per_epoch)

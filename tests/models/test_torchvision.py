@@ -1,4 +1,4 @@
-"""Tests for mer_jax/models/torchvision.py; values are compared with PyTorch's live."""
+"""Tests for mer_jax/models/torchvision.py; values: test_weights.py, against PyTorch."""
 
 import jax
 import jax.numpy as jnp

@@ -1,11 +1,12 @@
 """Made-up rows of a report."""
 
+import dataclasses
 import functools
 
 import numpy as np
 
 from mer_jax.metrics import Published, Results
-from mer_jax.report import ProtocolInfo, Row
+from mer_jax.report import PoolInfo, ProtocolInfo, Row, SampleClips
 
 CLASSES = ("negative", "positive", "surprise")
 
@@ -58,5 +59,37 @@ def row(name="ststnet_cde3", *, synthetic=False, hash="1f3a9c2b", **sizes):
             Published(
                 source="Liong 2019", selection="last epoch", uf1=0.735, uar=0.761
             ),
+            Published(source="Liong on SAMM", subset="samm", uf1=0.659),
+            Published(source="of elsewhere", subset="smic", uf1=0.68),
         ),
     )
+
+
+def with_pools(one, *pools):
+    """A row that trains on pools, in order."""
+    return dataclasses.replace(
+        one, protocol=dataclasses.replace(one.protocol, pools=pools)
+    )
+
+
+POOL = PoolInfo(
+    name="pretraining",
+    scope="disjoint",
+    corpora=("ckplus", "mmi/macro"),
+    clips=530,
+    people=120,
+    once=("pretrain",),
+)
+
+
+def with_clips(one, *, number=2, seed=2, filmed=True):
+    """A row with a map and an image of its first clips."""
+    pictures = {
+        key: {
+            "pretrain/some_map": np.full((6, 9), 6 * i, np.uint8),
+            "tune/image": np.full((6, 9, 3), 6 * i, np.uint8),
+        }
+        for i, key in enumerate(one.results.keys[:number])
+    }
+    shown = SampleClips(seed=seed, pictures=pictures, filmed=filmed)
+    return dataclasses.replace(one, sample_clips=shown)

@@ -9,12 +9,14 @@ import pytest
 from mer_jax.report import STAMP
 from mer_jax.report.markdown import report_markdown
 
-from .made import row
+from .made import POOL, row, with_clips, with_pools
 
 
 def markdown(*rows):
     names = ("all", "casme2", "samm")
-    return report_markdown(rows, {r.name: {n: f"{n}.png" for n in names} for r in rows})
+    confusions = {r.name: {n: f"{n}.png" for n in names} for r in rows}
+    clips = {r.name: f"clips-{r.name}.png" for r in rows if r.sample_clips}
+    return report_markdown(rows, confusions, clips)
 
 
 def sections(text):
@@ -46,7 +48,8 @@ def test_selected_scores_stand_under_their_heading_only():
 
 
 def test_every_table_of_scores_is_stamped_when_synthetic():
-    parts = sections(markdown(row(synthetic=True), row("real")))
+    synthetic = with_clips(row(synthetic=True), filmed=False)
+    parts = sections(markdown(synthetic, row("real")))
     synthetic = list(parts)[: list(parts).index("real")]
     unstamped = {title for title in synthetic if STAMP not in title}
     assert unstamped == {"Protocol", "Settings", "Provenance"}
@@ -101,6 +104,55 @@ def test_the_conditions_are_printed():
 def test_every_table_has_as_many_cells_in_every_line():
     for table in re.findall(r"(?:^\|.*\|\n)+", markdown(row("a"), row("b")), re.M):
         assert len({line.count(" | ") for line in table.splitlines()[2:]}) == 1
+
+
+def test_published_numbers_of_a_corpus_stand_below_ours_of_that_corpus():
+    parts = sections(markdown(row()))
+    lines = parts["Per corpus"].splitlines()
+    (ours,) = (i for i, line in enumerate(lines) if line.startswith("| samm |"))
+    told = "| samm, published: Liong on SAMM; selection: not stated |  |  |  | 0.659 |"
+    assert lines[ours + 1].startswith(told)
+    assert "SAMM" not in parts["Result"]
+    assert "Liong 2019" not in parts["Per corpus"]
+    assert "elsewhere" not in markdown(row())  # no clip of it is scored here
+
+
+def test_of_one_corpus_published_numbers_stand_beside_the_result():
+    parts = sections(markdown(row(corpora=("samm",))))
+    assert "Liong on SAMM; selection: not stated | 0.659 |" in parts["Result"]
+    assert "Liong 2019" in parts["Result"] and "elsewhere" not in parts["Result"]
+
+
+def test_pools_are_part_of_the_protocol():
+    own = dataclasses.replace(
+        POOL, name="second", scope="per_fold", once=(), per_fold=("a", "b")
+    )
+    leaky = dataclasses.replace(POOL, name="third", scope="once_all", once=())
+    body = sections(markdown(with_pools(row(), POOL, own, leaky)))["Protocol"]
+    first, second, third = (x for x in body.splitlines() if x.startswith("| pool |"))
+    assert first == (
+        "| pool | pretraining, disjoint (nobody in it is in the sample); ckplus, "
+        "mmi/macro, 530 clips of 120 people; pretrain: trained once for all folds |"
+    )
+    assert "second, per_fold (anew in every fold: it and the sample" in second
+    assert second.endswith("; a, b: trained in every fold |")
+    assert "third, once_all (LEAKY: it and the whole sample" in third
+    assert third.endswith("; no stage trains on it |")
+    assert "pool" not in markdown(row()).replace("pooled", "")
+
+
+def test_sample_clips_are_linked_with_what_must_be_said_of_them():
+    one = with_clips(row())
+    body = sections(markdown(one))["Sample clips"]
+    assert "![sample clips](clips-ststnet_cde3.png)" in body
+    assert "held out in the run that drew it (seed 2), with the nets" in body
+    assert "licences of most corpora forbid publishing" in body
+    drawn = sections(markdown(with_clips(row(), filmed=False)))["Sample clips"]
+    assert "held out" in drawn and "licences" not in drawn
+    assert "Sample clips" not in sections(markdown(row()))
+    leaky = dataclasses.replace(one.protocol, leak="LEAKY: one face")
+    text = markdown(dataclasses.replace(one, protocol=leaky))
+    assert "of each stage. LEAKY: one face. The" in sections(text)["Sample clips"]
 
 
 @pytest.mark.parametrize("corpora", [("casme2",), ("casme2", "samm")])

@@ -1,10 +1,15 @@
 """Tests for mer_jax/report/row.py."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from .made import row
+from mer_jax.data.pools import Scope
+from mer_jax.metrics import Published
+from mer_jax.report.row import SCOPES
+
+from .made import row, with_clips
 
 
 def test_a_row_whose_protocol_is_another_is_refused():
@@ -43,3 +48,23 @@ def test_a_leak_is_a_reason_why_scores_are_no_result():
     assert both.warning == (
         "INCOMPLETE: 5 of 8 folds, 25 of 40 clips; LEAKY: clips of one subject"
     )
+
+
+def test_every_scope_of_a_pool_has_its_meaning():
+    assert set(SCOPES) == set(get_args(Scope))
+
+
+def test_published_numbers_are_found_by_what_was_scored():
+    everything, samm, _ = row().published
+    assert row().published_of("all") == [everything]
+    assert row().published_of("samm") == [samm]
+    assert row().published_of("casme2") == []
+    assert row(corpora=("samm",)).published_of("all") == [everything, samm]
+    assert Published(source="p").subset == "all"
+
+
+def test_sample_clips_that_are_not_scored_are_refused():
+    whole, part = row(), row(missing=3)
+    late = with_clips(replace(whole, results=whole.results), number=40).sample_clips
+    with pytest.raises(ValueError, match=r"clips \['casme2/006.*are not scored"):
+        replace(part, sample_clips=late)

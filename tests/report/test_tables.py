@@ -12,7 +12,7 @@ import pytest
 from mer_jax.report import STAMP
 from mer_jax.report.tables import predictions_csv, report_csv, report_json
 
-from .made import row
+from .made import POOL, row, with_pools
 
 
 def lines(text):
@@ -21,6 +21,7 @@ def lines(text):
 
 def test_the_csv_has_a_line_per_row_subset_and_rung():
     table = lines(report_csv([row("a"), row("b")]))
+    table = [line for line in table if line["rung"] != "published"]
     assert len(table) == 2 * 3 * 4
     assert {(x["row"], x["subset"], x["rung"]) for x in table} == {
         (name, subset, rung)
@@ -30,9 +31,53 @@ def test_the_csv_has_a_line_per_row_subset_and_rung():
     }
 
 
+def test_published_numbers_follow_the_subset_they_are_of():
+    table = lines(report_csv([row(synthetic=True)]))
+    found = [(i, x) for i, x in enumerate(table) if x["rung"] == "published"]
+    (i, first), (j, second) = found
+    assert [x["subset"] for x in table[i - 1 : i + 1]] == ["all", "all"]
+    assert [x["subset"] for x in table[j - 1 : j + 1]] == ["samm", "samm"]
+    assert first["rule"] == "Liong 2019; selection: last epoch"
+    assert [first[x] for x in ("uf1", "uar", "accuracy")] == [
+        "0.735000",
+        "0.761000",
+        "",
+    ]
+    assert second["uf1"] == "0.659000" and second["is_result"] == "false"
+    blank = {"folds", "clips", "seeds", "uf1_low", "random_uf1", "protocol_hash"}
+    assert {first[name] for name in blank} == {""}
+
+
+def test_the_json_has_published_numbers_beside_ours():
+    (result,) = json.loads(report_json([row()]))["results"]
+    assert [p["source"] for p in result["published"]] == ["Liong 2019"]
+    assert result["per_corpus"]["casme2"]["published"] == []
+    (samm,) = result["per_corpus"]["samm"]["published"]
+    assert (samm["subset"], samm["uf1"], samm["uar"]) == ("samm", 0.659, None)
+
+
+def test_the_json_has_the_pools_and_what_their_scopes_mean():
+    (result,) = json.loads(report_json([with_pools(row(), POOL)]))["results"]
+    (pool,) = result["protocol"]["pools"]
+    assert pool == {
+        "name": "pretraining",
+        "scope": "disjoint",
+        "meaning": "nobody in it is in the sample",
+        "corpora": ["ckplus", "mmi/macro"],
+        "clips": 530,
+        "people": 120,
+        "once": ["pretrain"],
+        "per_fold": [],
+    }
+    (result,) = json.loads(report_json([row()]))["results"]
+    assert result["protocol"]["pools"] == []
+
+
 def test_only_results_have_intervals_in_the_csv():
     one = row()
     for line in lines(report_csv([one])):
+        if line["rung"] == "published":
+            continue
         assert (line["is_result"] == "true") == (line["rung"] == "last")
         assert (
             bool(line["uf1_low"]) == bool(line["uar_high"]) == (line["rung"] == "last")

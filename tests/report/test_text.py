@@ -7,7 +7,7 @@ from mer_jax.metrics import Interval
 from mer_jax.report import STAMP, text_summary
 from mer_jax.report.text import flatten, interval, number
 
-from .made import row
+from .made import POOL, row, with_pools
 
 
 def test_numbers_have_three_decimals_and_say_when_there_is_none():
@@ -42,6 +42,8 @@ def test_the_summary_names_the_result_its_conditions_and_what_is_none():
     assert f"{cut.scores.uf1:.3f} [{ends.low:.3f}, {ends.high:.3f}]" in summary
     assert "cde3 (1f3a9c2b); 40 clips, 8 subjects, 8 folds, 3 seeds" in summary
     assert "published: Liong 2019: UF1 0.735, UAR 0.761, accuracy –" in summary
+    assert "published, samm: Liong on SAMM: UF1 0.659, UAR –" in summary
+    assert "elsewhere" not in summary
     result, selected = summary.split("What selecting on the test subject would print")
     assert "fold_epoch" in selected
     assert "fold_epoch" not in result
@@ -51,6 +53,14 @@ def test_the_summary_names_the_result_its_conditions_and_what_is_none():
 @pytest.mark.parametrize("synthetic", [True, False])
 def test_the_summary_is_stamped_if_and_only_if_synthetic(synthetic):
     assert (STAMP in text_summary([row(synthetic=synthetic)])) == synthetic
+
+
+def test_the_summary_names_pools():
+    summary = text_summary([with_pools(row(), POOL)])
+    assert (
+        "\n  pool pretraining, disjoint (nobody in it is in the sample); ckp" in summary
+    )
+    assert "530 clips of 120 people; pretrain: trained once for all folds" in summary
 
 
 def test_the_summary_of_an_unfinished_experiment_says_so():

@@ -79,10 +79,10 @@ def first_states(name: str) -> dict[str, RunState]:
 
 
 def batch(name: str, stage: Stage) -> dict[str, jax.Array]:
-    """The first clips of the corpus; the last row is padding."""
+    """The first clips; the last row is padding."""
     index = np.arange(stage.source.batch)
     index[-1] = -1
-    return flights.batch_of(flights.row(name).corpus, index)
+    return flights.batch_of(flights.row(name).clips, index)
 
 
 def measure(name: str) -> dict[str, Any]:

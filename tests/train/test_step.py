@@ -102,6 +102,22 @@ def test_a_transfer_may_rename_a_net_and_keep_some_of_its_own_leaves():
     assert (begun.params["head"]["dense"]["bias"] == 0.0).all()
 
 
+def test_a_transfer_may_leave_a_branch_of_its_source_behind():
+    source = {**net(2, 1, value=7.0), "branch": net(1)}
+    transfer = Transfer(
+        stage="before", nets={"encoder": "encoder"}, drop="encoder/branch/.*"
+    )
+    begun = start(stage(init_from=(transfer,)), finish(encoder=source))
+    assert sorted(begun.params["encoder"]) == ["dense"]
+    assert (begun.params["encoder"]["dense"]["kernel"] == 7.0).all()
+
+
+def test_a_transfer_drops_nothing_that_its_target_has():
+    transfer = Transfer(stage="before", nets={"encoder": "encoder"}, drop=".*")
+    begun = start(stage(init_from=(transfer,)), finish())
+    assert (begun.params["encoder"]["dense"]["kernel"] == 7.0).all()
+
+
 def test_the_optimiser_is_made_from_the_transferred_values_of_its_own_leaves():
     remembers = optax.GradientTransformation(
         lambda params: params, lambda updates, state, params=None: (updates, state)
