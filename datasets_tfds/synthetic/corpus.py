@@ -67,10 +67,29 @@ SAMM = Corpus(
     grey=True,
 )
 COMPOSITE = (CASME2, SMIC, SAMM)
+# To pre-train on: nobody of the composite is in it.
+EMOTIONS = (
+    ("anger", "disgust", "fear", "sadness"),
+    ("happiness",),
+    ("surprise",),
+)
+OTHERS = Corpus(
+    name="synthetic_casme3",
+    num_subjects=94,
+    label_counts=(400, 60, 140),
+    emotions=EMOTIONS,
+)
+MACRO = Corpus(
+    name="synthetic_macro",
+    num_subjects=100,
+    label_counts=(300, 150, 150),
+    emotions=EMOTIONS,
+)
 TINY = tuple(
     dataclasses.replace(corpus, num_subjects=2, label_counts=(4, 2, 2))
     for corpus in COMPOSITE
 )
+TINY_OTHERS = dataclasses.replace(OTHERS, num_subjects=6, label_counts=(12, 6, 6))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,6 +59,7 @@ class Decoder(nn.Module):
       output: after the last convolution; "relu" and "linear" start at 0.5, as a
         pixel that starts below 0 has no gradient under ReLU.
       compute: precision, convolution, rematerialised blocks.
+      blocks: of row 9.
     """
 
     size: int
@@ -66,6 +67,7 @@ class Decoder(nn.Module):
     upsample: Upsample = "nearest"
     output: Output = "relu"
     compute: Compute = Compute()
+    blocks: int = 5
 
     @nn.compact
     def __call__(self, features: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
@@ -85,7 +87,7 @@ class Decoder(nn.Module):
             name = f"row{5 + i}"
             x = unit(share * self.width, self.compute, name=name)(x, mask, train)
         block = self.compute.block(ConvBlock)
-        for i in range(1, 6):
+        for i in range(1, self.blocks + 1):
             name = f"block{i}"
             x = block(self.width // 2, self.compute, name=name)(x, mask, train)
         x = double(x) if doublings else x

@@ -9,7 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from mer_jax.losses import reconstruction
-from mer_jax.losses.reconstruction import mean_absolute_error
+from mer_jax.losses.reconstruction import absolute_error
 
 SHAPE = (4, 2, 5, 5, 3)
 WHERE = np.array([True, False, True, True])
@@ -23,16 +23,16 @@ def drawn():
 def test_it_is_the_mean_over_valid_clips_and_all_pixels():
     found, target = drawn()
     np.testing.assert_allclose(
-        mean_absolute_error(found, target), np.abs(found - target).mean(), rtol=1e-6
+        absolute_error(found, target), np.abs(found - target).mean(), rtol=1e-6
     )
     alone = np.abs(found - target)[WHERE].mean()
-    loss = mean_absolute_error(found, target, where=WHERE)
+    loss = absolute_error(found, target, where=WHERE)
     np.testing.assert_allclose(loss, alone, rtol=1e-6)
 
 
 def test_padding_rows_have_no_gradient():
     found, target = drawn()
-    gradient = jax.grad(lambda x: mean_absolute_error(x, target, where=WHERE))(found)
+    gradient = jax.grad(lambda x: absolute_error(x, target, where=WHERE))(found)
     assert not np.asarray(gradient)[~WHERE].any()
     expected = np.sign(found - target)[WHERE] / (3 * np.prod(SHAPE[1:]))
     np.testing.assert_allclose(gradient[WHERE], expected, rtol=1e-6)
@@ -41,20 +41,20 @@ def test_padding_rows_have_no_gradient():
 def test_gradients_match_finite_differences():
     found, target = drawn()
     with jax.enable_x64(True):
-        loss = lambda x: mean_absolute_error(x, target, where=WHERE)
+        loss = lambda x: absolute_error(x, target, where=WHERE)
         check_grads(loss, (found,), order=1, modes=["rev"], eps=1e-6)
 
 
 def test_half_precision_is_summed_in_single():
     half = jnp.full((2, 64, 64, 3), 0.1, jnp.bfloat16)
-    loss = mean_absolute_error(half, jnp.zeros_like(half))
+    loss = absolute_error(half, jnp.zeros_like(half))
     assert loss.dtype == jnp.float32
     np.testing.assert_allclose(loss, np.float32(half[0, 0, 0, 0]), rtol=1e-5)
 
 
 def test_shapes_that_disagree_are_refused():
     with pytest.raises(AssertionError):
-        mean_absolute_error(jnp.zeros(SHAPE), jnp.zeros(SHAPE[:-1]))
+        absolute_error(jnp.zeros(SHAPE), jnp.zeros(SHAPE[:-1]))
 
 
 def test_docstring_examples():

@@ -5,7 +5,7 @@ from typing import Literal
 import jax
 
 from mer_jax.losses import contrastive
-from mer_jax.losses.reconstruction import mean_absolute_error
+from mer_jax.losses.reconstruction import Reduction, absolute_error
 from mer_jax.systems.moext.nets import Pretrained
 from mer_jax.typing import Metrics
 
@@ -25,6 +25,7 @@ def pretraining_loss(
     a1: float = 0.5,
     a2: float = 1.0,
     lst_neg: Negative = "sample",
+    recon_reduction: Reduction = "mean",
 ) -> tuple[jax.Array, Metrics]:
     r"""Reconstruction, and the two contrastive losses.
 
@@ -39,6 +40,7 @@ def pretraining_loss(
       a1: weight of L_st.
       a2: weight of L_ss.
       lst_neg: what L_st holds the texture away from: each shape, or their mean.
+      recon_reduction: of L_re over the values of an image.
 
     Returns:
       float32[] and its terms by symbol.
@@ -47,7 +49,9 @@ def pretraining_loss(
         raise ValueError(f"lst_neg must be sample or anchor, got {lst_neg!r}")
     half, used = views.shape[1] // 2, found.reconstruction.shape[1]
     apex = views[:, half : half + used]
-    l_re = mean_absolute_error(found.reconstruction, apex, where=mask)
+    l_re = absolute_error(
+        found.reconstruction, apex, reduction=recon_reduction, where=mask
+    )
     l_st = SHAPE_TEXTURE[lst_neg](
         found.shape, found.texture, found.anchor, margin=eps, where=mask
     )

@@ -18,9 +18,10 @@ from mer_jax.models.blocks import HE, Compute, ConvBlock, DenseBlock
 from mer_jax.models.decoder import Decoder
 from mer_jax.systems.moext.separator import Separator
 
-MotionBlock = Literal["dense", "conv3x3", "absdiff"]
+MotionBlock = Literal["dense", "conv3x3", "absdiff", "apex"]
 ProjectionKind = Literal["identity", "linear", "mlp"]
 ReconViews = Literal["first", "all"]
+HeadKind = Literal["fc", "mlp"]
 
 
 class Motion(nn.Module):
@@ -29,7 +30,8 @@ class Motion(nn.Module):
     Attributes:
       block: what a conv block CB is on a 1x1 map. "dense": dense layers. "conv3x3":
         the same function, with the 8 of 9 weights that only ever read padding.
-        "absdiff": none, M = |S_a - S_o|.
+        "absdiff": none, M = |S_a - S_o|. "apex": M = S_a, which sees no motion: a
+        control, not of the paper.
       compute: of "conv3x3"; "dense" is float32, as M is a small difference.
     """
 
@@ -42,8 +44,9 @@ class Motion(nn.Module):
     ) -> jax.Array:
         """Returns M, float32[B, D], from shape features S_o and S_a, float[B, D]."""
         moved = jnp.abs(apex - onset)
-        if self.block == "absdiff":
-            return moved
+        plain = {"absdiff": moved, "apex": apex}
+        if self.block in plain:
+            return plain[self.block]
         first, second = (self._block(onset.shape[1], f"cb{i}") for i in (1, 2))
         both = jnp.concatenate([first(moved, mask, train), apex], axis=-1)
         return second(both, mask, train)
@@ -53,7 +56,8 @@ class Motion(nn.Module):
             return DenseBlock(features, name=name)
         if self.block != "conv3x3":
             raise ValueError(
-                f"motion_block must be dense, conv3x3 or absdiff, got {self.block!r}"
+                "motion_block must be dense, conv3x3, absdiff or apex, got "
+                f"{self.block!r}"
             )
         single = Compute(conv=self.compute.conv)
         block = ConvBlock(features, single, name=name)
@@ -180,6 +184,21 @@ class Classified(NamedTuple):
     motion: jax.Array
 
 
+class HiddenHead(nn.Module):
+    """D to D, ReLU, to K logits."""
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Returns float32[B, K] from float32[B, D]."""
+        x = nn.relu(nn.Dense(x.shape[-1], kernel_init=HE, name="hidden")(x))
+        return nn.Dense(self.num_classes, name="out")(x)
+
+
+HEADS = {"fc": nn.Dense, "mlp": HiddenHead}
+
+
 class Objective(nn.Module):
     """Classifies the motion; sub-modules go by their fields' names, and `head`.
 
@@ -187,11 +206,16 @@ class Objective(nn.Module):
       separator: without its texture branch.
       motion: as pre-trained.
       num_classes: K.
+      kind: of the head: one dense layer, or two.
+      dropout: share of the motion feature that is left out before it, in training;
+        draws from the stream "dropout".
     """
 
     separator: Separator
     motion: Motion
     num_classes: int
+    kind: HeadKind = "fc"
+    dropout: float = 0.0
 
     @nn.compact
     def __call__(
@@ -208,4 +232,7 @@ class Objective(nn.Module):
         shape, _ = self.separator(flat, jnp.repeat(mask, 2), train=train)
         onset, apex = jnp.moveaxis(shape.reshape(len(frames), 2, -1), 1, 0)
         motion = self.motion(onset, apex, mask, train=train)
-        return Classified(nn.Dense(self.num_classes, name="head")(motion), motion)
+        if self.kind not in HEADS:
+            raise ValueError(f"head must be fc or mlp, got {self.kind!r}")
+        seen = nn.Dropout(self.dropout, deterministic=not train)(motion)
+        return Classified(HEADS[self.kind](self.num_classes, name="head")(seen), motion)

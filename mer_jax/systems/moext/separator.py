@@ -10,11 +10,15 @@ import jax
 import jax.numpy as jnp
 
 from mer_jax.models.blocks import Compute, ConvBlock, at_least_single
+from mer_jax.models.plain import PlainNet
 from mer_jax.models.resnet import ResNet18
 
+Backbone = Literal["resnet18", "plain"]
+BranchAct = Literal["none", "relu"]
 Pool = Literal["gap", "flatten"]
 InputNorm = Literal["unit", "imagenet"]
 
+BACKBONES = {"resnet18": ResNet18, "plain": PlainNet}
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in [0, 1]
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -24,15 +28,16 @@ class Branch(nn.Module):
 
     Attributes:
       blocks: number of conv blocks.
-      layers: number of dense layers, with ReLU between but not after them, so that
-        features can be negative.
+      layers: number of dense layers, with ReLU between them.
       pool: "gap" averages the map; "flatten" keeps every position.
+      act: after the last layer; with "none" features can be negative.
       compute: of the convolutions; what follows the pool is float32.
     """
 
     blocks: int
     layers: int
     pool: Pool
+    act: BranchAct
     compute: Compute
 
     @nn.compact
@@ -46,7 +51,9 @@ class Branch(nn.Module):
         for i in range(1, self.layers + 1):
             x = nn.relu(x) if i > 1 else x
             x = nn.Dense(features, name=f"fc{i}")(x)
-        return x
+        if self.act not in ("none", "relu"):
+            raise ValueError(f"branch_act must be none or relu, got {self.act!r}")
+        return nn.relu(x) if self.act == "relu" else x
 
 
 def pooled(x: jax.Array, kind: Pool) -> jax.Array:
@@ -62,13 +69,15 @@ class Separator(nn.Module):
     """Splits faces into shape and texture features.
 
     Attributes:
-      width: of the backbone, a ResNet-18; D = 8 * width.
+      width: of the backbone; D = 8 * width.
       branch_cb: conv blocks of a branch.
       branch_fc: dense layers of a branch.
       branch_pool: see `Branch`.
       input_norm: "imagenet" standardises the images as torchvision's weights expect.
       texture: False leaves the texture branch out.
       compute: of the convolutions.
+      net: of the backbone.
+      branch_act: see `Branch`.
     """
 
     width: int = 64
@@ -78,6 +87,8 @@ class Separator(nn.Module):
     input_norm: InputNorm = "unit"
     texture: bool = True
     compute: Compute = Compute()
+    net: Backbone = "resnet18"
+    branch_act: BranchAct = "none"
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array, *, train: bool):
@@ -88,8 +99,10 @@ class Separator(nn.Module):
           mask: bool[B].
           train: see the module.
         """
+        if self.net not in BACKBONES:
+            raise ValueError(f"backbone: one of {[*BACKBONES]}, got {self.net!r}")
         images = standardised(images, self.input_norm)
-        backbone = ResNet18(self.width, self.compute, name="backbone")
+        backbone = BACKBONES[self.net](self.width, self.compute, name="backbone")
         x = backbone(images, mask, train)
 
         def branch(name):
@@ -97,6 +110,7 @@ class Separator(nn.Module):
                 self.branch_cb,
                 self.branch_fc,
                 self.branch_pool,
+                self.branch_act,
                 self.compute,
                 name=name,
             )

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mer_jax.typing import Key
+from mer_jax.typing import Batch, Key
 
 Augmentation = Literal["grid", "online_uniform", "off"]
 GREATEST = 10.0  # degrees, either way
@@ -38,6 +38,11 @@ def unit_range(frames: jax.Array) -> jax.Array:
     if jnp.issubdtype(frames.dtype, jnp.floating):
         return frames
     return frames.astype(jnp.float32) / 255
+
+
+def pair(batch: Batch) -> jax.Array:
+    """Returns onset and apex of a batch, float32[B, 2, H, W, 3] in [0, 1]."""
+    return unit_range(jnp.stack([batch["onset"], batch["apex"]], axis=1))
 
 
 def grid_pose(cell: jax.Array) -> Pose:
