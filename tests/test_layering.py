@@ -155,7 +155,9 @@ def test_only_its_own_folder_and_experiments_name_a_system():
     for path in files("mer_jax"):
         if own_part(path) not in ("systems", "preprocess"):
             lines = path.read_text().splitlines()
-            assert not [x for x in lines if names.search(x) and "align" not in x.lower()]
+            assert not [
+                x for x in lines if names.search(x) and "align" not in x.lower()
+            ]
 
 
 def test_neither_the_engine_nor_the_command_line_names_a_corpus():

@@ -64,6 +64,7 @@ class Data:
 
 UNLABELLED = ("unlabelled",)  # the classes of clips without a protocol
 SMOKE = Data(corpora=("synthetic/tiny",))  # a few small clips, for a trial run
+SMOKE_POOL = Data(corpora=("synthetic/tiny_others",))  # of other people
 SMOKE_PROTOCOL = Protocol(name="demo3")
 
 

@@ -92,7 +92,7 @@ def file_wave(
         arrays |= {f"seen/{s.name}": seen(runner, s.name, lane) for s in runner.stages}
         arrays |= shown[lane]
         for stage, index in schedules.items():
-            arrays |= _curves(lane, stage, index.shape[:2], runner, flight)
+            arrays |= curves(lane, stage, index.shape[:2], runner, flight)
         ledger.write(run.id, arrays, {**common, **details})
 
 
@@ -114,7 +114,7 @@ def _arrays(lane: int, fold, corpus: Corpus | Resident, epochs, flight: Flight):
     }
 
 
-def _curves(lane: int, stage: str, shape, runner: WaveRunner, flight: Flight):
+def curves(lane: int, stage: str, shape, runner: WaveRunner, flight: Flight):
     """Returns the means over each epoch's own steps, float32[epochs] by metric."""
     epochs, steps = shape
     table = flight.metrics[stage][lane]  # [T, metrics], T of the longest run

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mer_jax.ensemble.filing import seen
+from mer_jax.ensemble.filing import curves, seen
 from mer_jax.ensemble.ledger import Ledger, write_npz
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.listener import Listener
@@ -50,12 +50,22 @@ def train_shared(
 
 
 def _entry(runner: WaveRunner, flight: Flight, lane: int) -> dict[str, np.ndarray]:
-    """Returns the nets after every stage, and the clips each saw."""
+    """Returns the nets after every stage, its curves, and the clips it saw."""
     leaves = _named(jax.device_get(flight.finished))
     nets = {f"nets/{name}": leaf[lane] for name, leaf in leaves.items()}
     clips = {f"seen/{s.name}": seen(runner, s.name, lane) for s in runner.stages}
+    own: dict[str, np.ndarray] = {}
+    for stage in runner.stages:
+        shape = runner.indices[stage.name][lane].shape[:2]
+        own |= curves(lane, stage.name, shape, runner, flight)
     finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    return {**nets, **clips, "finished": np.array(finished), "seconds": flight.seconds}
+    return {
+        **nets,
+        **clips,
+        **own,
+        "finished": np.array(finished),
+        "seconds": flight.seconds,
+    }
 
 
 def given(

@@ -64,6 +64,8 @@ def test_what_is_shared_trains_once_a_seed(row, ledger):
     one, other = (shared.read_shared(ledger, row.shared_run(s).id) for s in SEEDS)
     nets = [name for name in one if name.startswith("nets/")]
     assert any((one[name] != other[name]).any() for name in nets)
+    losses = one["curves/pretrain/pretrain/loss"]
+    assert len(losses) == row.shared_stages[0].num_epochs and np.isfinite(losses).all()
     own = {stage.name for stage in row.own_stages}
     for run in chosen(row):
         curves = {

@@ -52,9 +52,7 @@ def in_float64():
 @pytest.mark.parametrize("decay", [0.0, DECAY])
 def test_adam_adds_the_decay_to_the_gradient(momentum, decay):
     tx = optimizer("adam", RATE, momentum=momentum, weight_decay=decay)
-    np.testing.assert_allclose(
-        descended(tx), torch_adam(momentum, decay, 0), rtol=1e-6
-    )
+    np.testing.assert_allclose(descended(tx), torch_adam(momentum, decay, 0), rtol=1e-6)
 
 
 def test_a_decoupled_decay_stays_outside_the_moments():

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import re
 import typing
 
 import jax
@@ -10,11 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mer_jax.models.blocks import Compute
-from mer_jax.models.convolution import for_cpu, im2col
-from mer_jax.systems.moext import CONFIG, MoExt
-from mer_jax.systems.moext.objective import strength
-from mer_jax.train.stage import Transfer, flatten
+from mer_jax.systems.moext import MoExt
+from mer_jax.train.stage import flatten
 from mer_jax.train.step import init_run, train_step
 
 TINY = MoExt().tiny()
