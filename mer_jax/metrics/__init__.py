@@ -6,6 +6,7 @@ NumPy only. `Results` is what an experiment hands over, `evaluate` what it gets 
 from mer_jax.metrics.bootstrap import Interval, Intervals, subject_intervals
 from mer_jax.metrics.evaluation import Cut, evaluate
 from mer_jax.metrics.ladder import RULES, Rule, Rung, ladder
+from mer_jax.metrics.paired import Difference, Differences, paired_differences
 from mer_jax.metrics.published import Published
 from mer_jax.metrics.results import ALL, Results
 from mer_jax.metrics.scores import (
@@ -22,6 +23,8 @@ __all__ = [
     "ALL",
     "RULES",
     "Cut",
+    "Difference",
+    "Differences",
     "Interval",
     "Intervals",
     "Published",
@@ -35,6 +38,7 @@ __all__ = [
     "evaluate",
     "ladder",
     "mean_scores",
+    "paired_differences",
     "subject_intervals",
     "uar",
     "uf1",

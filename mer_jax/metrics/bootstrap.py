@@ -19,7 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_jax.metrics._random import generator
-from mer_jax.metrics.scores import accuracy, uar, uf1
+from mer_jax.metrics.results import Results
+from mer_jax.metrics.scores import accuracy, confusion_by_group, uar, uf1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +69,12 @@ def subject_intervals(
     Returns:
       The intervals of the mean over seeds.
     """
-    s, g, k, _ = confusions.shape
-    draws = generator("bootstrap", seed)
-    times = draws.multinomial(g, np.full(g, 1 / g), size=resamples)  # [R, G]
-    by_subject = np.moveaxis(confusions, 1, 0).reshape(g, s * k * k)
-    # Floats, as BLAS has no integer product; counts are far below 2**53: exact.
-    pooled = times.astype(np.float64) @ by_subject.astype(np.float64)
-    pooled = pooled.reshape(resamples, s, k, k)
+    pooled = pooled_resamples(confusions, resamples=resamples, seed=seed)
+    subjects = confusions.shape[1]
 
     def interval(score) -> Interval:
-        if g < 2:
-            return Interval(low=float("nan"), high=float("nan"))
-        tail = (1 - level) / 2
-        low, high = np.quantile(score(pooled).mean(axis=1), [tail, 1 - tail])
-        return Interval(low=float(low), high=float(high))
+        values = score(pooled).mean(axis=1)
+        return percentile_interval(values, level=level, subjects=subjects)
 
     held = pooled[:, 0].sum(axis=-1) > 0  # [R, K]; true classes, the same in all seeds
     lacks = (held.sum(axis=-1) < held.any(axis=0).sum()).mean()
@@ -93,3 +86,56 @@ def subject_intervals(
         resamples=resamples,
         lacking=float(lacks),
     )
+
+
+def confusion_by_subject(
+    results: Results, where: np.ndarray, predictions: np.ndarray
+) -> np.ndarray:
+    """Counts true class against predicted class of each subject.
+
+    Args:
+      results: whose labels and subjects.
+      where: bool [N], the M clips to count.
+      predictions: int [S, M], of these clips.
+
+    Returns:
+      int64 [S, G, K, K], subjects in order of their names, rows are true classes.
+    """
+    names, subject = np.unique(np.array(results.subjects)[where], return_inverse=True)
+    return confusion_by_group(
+        results.labels[where], predictions, subject, len(names), len(results.classes)
+    )
+
+
+def pooled_resamples(
+    confusions: np.ndarray, *, resamples: int, seed: int
+) -> np.ndarray:
+    """Draws subjects and adds up their confusion matrices.
+
+    Args:
+      confusions: int [S, G, K, K]. Every one of the S gets the same subjects.
+      resamples: R.
+      seed: of the draws, which depend on nothing else but G and R.
+
+    Returns:
+      float64 [R, S, K, K], whole numbers.
+    """
+    s, g, k, _ = confusions.shape
+    draws = generator("bootstrap", seed)
+    times = draws.multinomial(g, np.full(g, 1 / g), size=resamples)  # [R, G]
+    by_subject = np.moveaxis(confusions, 1, 0).reshape(g, s * k * k)
+    # Floats, as BLAS has no integer product; counts are far below 2**53: exact.
+    pooled = times.astype(np.float64) @ by_subject.astype(np.float64)
+    return pooled.reshape(resamples, s, k, k)
+
+
+def percentile_interval(values: np.ndarray, *, level: float, subjects: int) -> Interval:
+    """Returns the ends of the middle `level` of resampled values [R].
+
+    The ends of the negated values are exactly the negated ends.
+    """
+    if subjects < 2:
+        return Interval(low=float("nan"), high=float("nan"))
+    tail = (1 - level) / 2
+    low, high = np.quantile(values, tail), 0.0 - np.quantile(-values, tail)
+    return Interval(low=float(low), high=float(high))

@@ -17,12 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_jax.metrics._random import generator
-from mer_jax.metrics.bootstrap import Intervals, subject_intervals
+from mer_jax.metrics.bootstrap import (
+    Intervals,
+    confusion_by_subject,
+    subject_intervals,
+)
 from mer_jax.metrics.results import Results
 from mer_jax.metrics.scores import (
     Scores,
     confusion,
-    confusion_by_group,
     mean_scores,
     uf1,
 )
@@ -179,7 +182,7 @@ def ladder(
         predictions = picked[rule.name][:, where]
         intervals = None
         if rule.is_result:
-            by_subject = _by_subject(results, where, predictions)
+            by_subject = confusion_by_subject(results, where, predictions)
             intervals = subject_intervals(by_subject, resamples=resamples, seed=seed)
         epochs = results.epochs[chosen[rule.name]].tolist()
         return Rung(
@@ -220,16 +223,6 @@ def _pick(predictions: np.ndarray, chosen: np.ndarray, folds: np.ndarray) -> np.
     """Predictions [L, N] at the epochs [L, F] chosen for their folds."""
     epoch = chosen[:, None, folds]  # [L, 1, N]
     return np.take_along_axis(predictions, epoch, axis=1)[:, 0]
-
-
-def _by_subject(
-    results: Results, where: np.ndarray, predictions: np.ndarray
-) -> np.ndarray:
-    """Int [L, G, K, K] of predictions [L, M] on the M clips `where`; names sorted."""
-    names, subject = np.unique(np.array(results.subjects)[where], return_inverse=True)
-    return confusion_by_group(
-        results.labels[where], predictions, subject, len(names), len(results.classes)
-    )
 
 
 def _random_scores(

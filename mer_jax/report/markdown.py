@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL, Published
+from mer_jax.report.differences import to_first
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.text import (
     SCORES,
     chosen,
+    compared_how,
+    difference,
     flatten,
     number,
     over_seeds,
@@ -58,8 +61,11 @@ def _row(row: Row, pictures: Mapping[str, str], clips: str | None) -> list[str]:
 
 
 def _overview(rows: Sequence[Row]) -> list[str]:
+    differences = to_first(rows)
+    published = any(_published_uf1(row) for row in rows)
+
     def line(row: Row) -> tuple[str, ...]:
-        cut = row.cuts[ALL]
+        cut, of = row.cuts[ALL], differences.get(row.name)
         protocol = f"{row.protocol.name} `{row.protocol.hash}`"
         marks = [m for m in (row.stamp, row.warning) if m]
         return (
@@ -68,12 +74,19 @@ def _overview(rows: Sequence[Row]) -> list[str]:
             str(cut.clips),
             *(scored(cut, name) for name in SCORES),
             number(cut.random.uf1),
+            *([_published_uf1(row) or number(None)] if published else []),
+            number(None) if of is None else difference(of),
         )
 
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [_titled("## All rows", *stamps), ""]
-    header = ("row", "protocol", "clips", *SCORES.values(), "random UF1")
-    lines += _table(header, map(line, rows))
+    header = ["row", "protocol", "clips", *SCORES.values(), "random UF1"]
+    header += ["published UF1"] if published else []
+    lines += _table([*header, "UF1 minus first row"], map(line, rows))
+    if told := compared_how(differences):
+        lines += [told, ""]
+    if published:
+        lines += ["Whose the published numbers are is said below, row by row.", ""]
     if len({row.protocol.hash for row in rows}) > 1:
         lines += [
             "**The rows score different sets of clips (see the hashes): "
@@ -81,6 +94,12 @@ def _overview(rows: Sequence[Row]) -> list[str]:
             "",
         ]
     return lines
+
+
+def _published_uf1(row: Row) -> str:
+    """Spells what others print of the whole sample, '' if nothing."""
+    values = [p.uf1 for p in row.published_of(ALL) if p.uf1 is not None]
+    return ", ".join(map(number, values))
 
 
 def _headline(row: Row) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Published, Rung
+from mer_jax.metrics import ALL, Cut, Differences, Published, Rung
+from mer_jax.report.differences import to_first
 from mer_jax.report.row import SCOPES, STAMP, Row
 from mer_jax.report.text import SCORES, selected
 
@@ -60,10 +61,15 @@ def predictions_csv(row: Row) -> str:
 
 def report_json(rows: Sequence[Row]) -> str:
     """Returns {'results': [...]}, one object per row in order; NaN is null."""
+    differences = to_first(rows)
     report = {
         "schema": 1,
         "stamp": STAMP if any(row.synthetic for row in rows) else "",
-        "results": [_result(row) for row in rows],
+        "results": [
+            _result(row)
+            | {"minus_first_row": _minus(rows[0], differences.get(row.name))}
+            for row in rows
+        ],
     }
     text = json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
     return _LIST.sub(lambda found: " ".join(found[0].split()), text)
@@ -147,6 +153,25 @@ def _result(row: Row) -> dict[str, object]:
         "protocol": _plain(row.protocol) | {"pools": pools},
         "settings": row.settings,
         "provenance": row.provenance,
+    }
+
+
+def _minus(first: Row, of: Differences | str | None) -> dict[str, object] | None:
+    """Returns what a row scores above the first; None for the first itself."""
+    if of is None:
+        return None
+    if isinstance(of, str):
+        return {"first_row": first.name, "not_compared": of}
+    differences = {name: getattr(of, name) for name in SCORES}
+    return {
+        "first_row": first.name,
+        "not_compared": None,
+        "level": of.level,
+        "resamples": of.resamples,
+        **{
+            name: _plain(one) | {"distinguishable": one.distinguishable}
+            for name, one in differences.items()
+        },
     }
 
 

@@ -1,11 +1,13 @@
 """How numbers are spelled, and the plain-text summary for a terminal."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
+from mer_jax.metrics import ALL, Cut, Differences, Interval, Published, Rung
+from mer_jax.report.differences import to_first
 from mer_jax.report.row import (
     NO_RESULT,
     NOT_RESULTS,
@@ -37,6 +39,30 @@ def scored(cut: Cut, name: str, mark: str = "") -> str:
     """Spells one of a subset's scores, between marks, with its interval."""
     score, ends = getattr(cut.scores, name), getattr(cut.intervals, name)
     return f"{mark}{number(score)}{mark} {interval(ends)}"
+
+
+def difference(of: Differences | str) -> str:
+    """Spells how far a row's UF1 is above another's, or why nobody says."""
+    if isinstance(of, str):
+        return f"{of}: not compared"
+    signed = lambda value: f"{value:+z.3f}"
+    value, ends = signed(of.uf1.value), of.uf1.interval
+    if math.isnan(ends.low):
+        return f"{value} [no interval]"
+    told = f"{value} [{signed(ends.low)}, {signed(ends.high)}]"
+    return told if of.uf1.distinguishable else f"{told}, not distinguishable"
+
+
+def compared_how(differences: Mapping[str, Differences | str]) -> str:
+    """Spells what the differences to the first row are, '' where there are none."""
+    compared = [d for d in differences.values() if not isinstance(d, str)]
+    if not compared:
+        return ""
+    return (
+        "Differences to the first row are paired by clip, the same subjects resampled "
+        f"in both; brackets: {100 * compared[0].level:g} % interval; positive: this "
+        "row is above the first. Several comparisons are not corrected for."
+    )
 
 
 def count(value: int, noun: str) -> str:
@@ -131,7 +157,10 @@ def _numbers(values) -> bool:
 def text_summary(rows: Sequence[Row]) -> str:
     """Returns what a terminal shows: results, chance and what selection would print."""
     check_names(rows)
-    return "\n\n".join("\n".join(_lines(row)) for row in rows) + "\n"
+    blocks = [_lines(row) for row in rows]
+    if len(rows) > 1:
+        blocks += [_differences(rows)]
+    return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
 def _lines(row: Row) -> list[str]:
@@ -162,6 +191,21 @@ def _lines(row: Row) -> list[str]:
         cells = [number(getattr(rung.scores, score)) for score in SCORES]
         lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)], width))
     return lines
+
+
+def _differences(rows: Sequence[Row]) -> list[str]:
+    differences = to_first(rows)
+    width = max(map(len, differences))
+    lines = [f"UF1 minus the first row's, {rows[0].name}"]
+    lines += [f"  {stamp}" for stamp in dict.fromkeys(r.stamp for r in rows) if stamp]
+    lines += [f"  {rows[0].warning}. {NO_RESULT}"] if rows[0].warning else []
+    for row in rows[1:]:
+        told = [difference(differences[row.name])]
+        told += [row.warning] if row.warning else []
+        lines.append(f"  {row.name:<{width}}  {'; '.join(told)}")
+    return lines + textwrap.wrap(
+        compared_how(differences), 88, initial_indent="  ", subsequent_indent="  "
+    )
 
 
 def _published(published: Published) -> str:

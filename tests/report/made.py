@@ -11,14 +11,23 @@ from mer_jax.report import PoolInfo, ProtocolInfo, Row, SampleClips
 CLASSES = ("negative", "positive", "surprise")
 
 
-def results(*, seeds=3, epochs=4, subjects=8, missing=0, corpora=("casme2", "samm")):
+def results(
+    *,
+    seeds=3,
+    epochs=4,
+    subjects=8,
+    missing=0,
+    corpora=("casme2", "samm"),
+    skill=1,
+    noise=0,
+):
     """Results of noisy logits; the clips of the last `missing` subjects are not in."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(noise)
     people = [f"{corpora[i % len(corpora)]}/{i:03d}" for i in range(subjects)]
     owner = np.repeat(people[: subjects - missing], 5)
     labels = np.tile([0, 1, 2, 0, 1], subjects - missing)
     logits = rng.normal(size=(seeds, epochs, len(labels), 3))
-    logits[..., np.arange(len(labels)), labels] += 1
+    logits[..., np.arange(len(labels)), labels] += skill
     return Results(
         keys=[f"{subject}/clip{i:02d}" for i, subject in enumerate(owner)],
         corpora=[subject.split("/")[0] for subject in owner],

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from mer_jax.metrics import Published
 from mer_jax.report import STAMP
 from mer_jax.report.markdown import report_markdown
 
@@ -89,6 +90,58 @@ def test_rows_of_different_protocols_are_not_to_be_compared():
     warning = "compare only rows of one hash"
     assert warning not in markdown(row("a"), row("b"))
     assert warning in markdown(row("a"), row("b", hash="0000"))
+
+
+def overview(*rows):
+    """Row name to header to cell, and what is said below the table."""
+    body = sections(markdown(*rows))["All rows"]
+    header, _, *lines = (x for x in body.splitlines() if x.startswith("|"))
+    cells = [[c.strip() for c in x.strip("|").split(" | ")] for x in (header, *lines)]
+    table = {line[0]: dict(zip(cells[0], line, strict=True)) for line in cells[1:]}
+    return table, body.split(f"{lines[-1]}\n")[1]
+
+
+def test_every_row_stands_beside_its_difference_to_the_first():
+    rows = [
+        row("a"),
+        row("better", skill=4),
+        row("alike", noise=1),
+        row("other", hash="0000"),
+        row("fewer", missing=2),
+    ]
+    table, told = overview(*rows)
+    gaps = [line["UF1 minus first row"] for line in table.values()]
+    value = rows[1].cuts["all"].scores.uf1 - rows[0].cuts["all"].scores.uf1
+    assert gaps[0] == "–"
+    assert gaps[1].startswith(f"{value:+.3f} [+0.") and "not" not in gaps[1]
+    assert gaps[2].endswith("], not distinguishable")
+    assert gaps[3:] == ["other protocol: not compared", "other clips: not compared"]
+    assert "paired by clip, the same subjects resampled in both" in told
+    assert "95 % interval" in told and "not corrected for" in told
+
+
+def test_how_rows_are_compared_is_not_said_where_none_is():
+    _, told = overview(row("a"), row("b", hash="0000"))
+    assert "paired" not in told
+
+
+def test_published_numbers_of_the_whole_sample_stand_in_the_overview():
+    def printing(name, *values):
+        published = tuple(Published(source="paper", uf1=v) for v in values)
+        return dataclasses.replace(row(name, epochs=1), published=published)
+
+    rows = (row("a"), printing("b", 0.6), printing("c", 0.5, 0.4), printing("d", None))
+    table, told = overview(*rows)
+    published = [line["published UF1"] for line in table.values()]
+    assert published == ["0.735", "0.600", "0.500, 0.400", "–"]  # none of a corpus
+    assert "Whose the published numbers are is said below" in told
+    table, told = overview(printing("b"), printing("d", None))
+    assert "published UF1" not in table["`b`"] and "published" not in told
+
+
+def test_a_single_row_has_no_overview():
+    text = markdown(row())
+    assert "All rows" not in sections(text) and "minus" not in text
 
 
 def test_the_conditions_are_printed():

@@ -117,6 +117,30 @@ def test_the_json_has_what_a_reader_looks_for_first():
     assert np.shape(result["ladder"][2]["epochs"]) == (3, len(result["fold_names"]))
 
 
+def test_the_json_has_what_each_row_scores_above_the_first():
+    rows = [row("a"), row("b", skill=4), row("c", hash="0000"), row("d", missing=2)]
+    report = json.loads(report_json(rows))["results"]
+    first, better, other, fewer = (result["minus_first_row"] for result in report)
+    assert first is None
+    assert list(better) == [
+        "first_row",
+        "not_compared",
+        "level",
+        "resamples",
+        "uf1",
+        "uar",
+        "accuracy",
+    ]
+    assert (better["first_row"], better["not_compared"]) == ("a", None)
+    assert (better["level"], better["resamples"]) == (0.95, 10_000)
+    for name in ("uf1", "uar", "accuracy"):
+        assert better[name]["value"] == report[1][name] - report[0][name]
+        assert 0 < better[name]["interval"]["low"] < better[name]["interval"]["high"]
+        assert better[name]["distinguishable"] is True
+    assert other == {"first_row": "a", "not_compared": "other protocol"}
+    assert fewer == {"first_row": "a", "not_compared": "other clips"}
+
+
 def test_the_json_of_an_unfinished_experiment_is_no_result():
     (result,) = json.loads(report_json([row(missing=3)]))["results"]
     assert result["complete"] is result["is_result"] is False

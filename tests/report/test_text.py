@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mer_jax.metrics import Interval
+from mer_jax.metrics import Difference, Differences, Interval
 from mer_jax.report import STAMP, text_summary
-from mer_jax.report.text import flatten, interval, number
+from mer_jax.report.text import compared_how, difference, flatten, interval, number
 
 from .made import POOL, row, with_pools
 
@@ -71,3 +71,66 @@ def test_the_summary_of_one_stored_epoch_has_no_ladder():
     summary = text_summary([row(epochs=1)])
     assert "one epoch was stored" in summary
     assert "fold_epoch" not in summary
+
+
+def differing(value, low, high, level=0.95):
+    uf1 = Difference(value=value, interval=Interval(low=low, high=high))
+    return Differences(uf1=uf1, uar=uf1, accuracy=uf1, level=level, resamples=9)
+
+
+@pytest.mark.parametrize(
+    ("of", "told"),
+    [
+        (differing(0.0214, 0.0031, 0.0399), "+0.021 [+0.003, +0.040]"),
+        (differing(-0.0214, -0.0399, -0.0031), "-0.021 [-0.040, -0.003]"),
+        (
+            differing(0.0214, -0.01, 0.05),
+            "+0.021 [-0.010, +0.050], not distinguishable",
+        ),
+        (
+            differing(-0.0001, -0.0002, 0.0),
+            "+0.000 [+0.000, +0.000], not distinguishable",
+        ),
+        (differing(0.1, np.nan, np.nan), "+0.100 [no interval]"),
+        ("other clips", "other clips: not compared"),
+    ],
+)
+def test_a_difference_has_a_sign_and_says_when_it_tells_nothing_apart(of, told):
+    assert difference(of) == told
+
+
+def test_how_rows_were_compared_is_said_where_any_was():
+    told = compared_how({"b": "other clips", "c": differing(0.1, 0, 0.2, level=0.9)})
+    for words in (
+        "paired by clip, the same subjects resampled in both; brackets: 90 %",
+        "positive: this row is above the first",
+        "Several comparisons are not corrected for.",
+    ):
+        assert words in told
+    assert compared_how({"b": "other clips"}) == compared_how({}) == ""
+
+
+def test_the_summary_of_several_rows_ends_with_their_differences():
+    rows = [row("a"), row("much_better", skill=4), row("c", missing=2), row("d")]
+    *_, block = text_summary(rows).rstrip().split("\n\n")
+    title, better, unfinished, same, *told = block.splitlines()
+    assert title == "UF1 minus the first row's, a"
+    assert better.startswith("  much_better  +0.") and "not" not in better
+    assert unfinished == (
+        "  c            other clips: not compared; "
+        "INCOMPLETE: 6 of 8 folds, 30 of 40 clips"
+    )
+    assert same.endswith("+0.000 [+0.000, +0.000], not distinguishable")
+    told_in_full = " ".join(line.strip() for line in told)
+    assert "Several comparisons are not corrected for." in told_in_full
+    assert max(map(len, told)) <= 88
+    assert "minus" not in text_summary(rows[:1])
+
+
+def test_the_differences_of_the_summary_carry_stamps_and_warnings():
+    rows = [row("a", missing=2, synthetic=True), row("b", missing=2, noise=1)]
+    *_, block = text_summary(rows).rstrip().split("\n\n")
+    _, stamp, first, second, *_ = block.splitlines()
+    assert stamp == f"  {STAMP}"
+    assert first.startswith("  INCOMPLETE: 6 of 8 folds")
+    assert second.startswith("  b  ") and "; INCOMPLETE: 6 of 8 folds" in second
