@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 import typing
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from mer_jax.systems.moext import MoExt
+from mer_jax.systems.moext.objective import strength
 from mer_jax.train.stage import flatten
 from mer_jax.train.step import init_run, train_step
 
@@ -77,13 +79,19 @@ def clips(size, count=8):
     }
 
 
+def started(stage, config, finished):
+    """An example batch and the state before the first step."""
+    batch = clips(config.size, config.batch)
+    begin = functools.partial(init_run, stage, num_steps=jnp.int32(9), batch=batch)
+    return batch, begin(jax.random.key(0), finished=finished)
+
+
 def told(config):
     """What can be told of a config: of its stages, its leaves, its losses."""
-    batch, finished, seen = clips(config.size, config.batch), {}, {}
+    finished, seen = {}, {}
     system = config.build(3)
     for stage in system.stages:
-        key = jax.random.key(0)
-        state = init_run(stage, key, jnp.int32(9), batch, finished)
+        batch, state = started(stage, config, finished)
         shapes = {name: leaf.shape for name, leaf in flatten(state.params).items()}
         losses = []
         for _ in range(STEPS):
@@ -102,11 +110,116 @@ def told_of(**changes):
     return told(dataclasses.replace(TINY, **changes))
 
 
+@functools.cache
+def traced(**changes):
+    """The programs of a config as text, and what they are run on."""
+    config = dataclasses.replace(TINY, **changes)
+    finished, seen = {}, []
+    for stage in config.build(3).stages:
+        batch, state = jax.eval_shape(
+            lambda stage=stage: started(stage, config, finished)
+        )
+        jaxpr = jax.make_jaxpr(functools.partial(train_step, stage))(state, batch)
+        program = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
+        seen.append((stage.name, stage.num_epochs, stage.source, program))
+        finished[stage.name] = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), (state.params, state.model_state)
+        )
+    return seen
+
+
+@pytest.mark.parametrize("field", ["lst_neg", "motion_block", "head", "a1"])
+def test_a_switch_makes_another_program(field):
+    """Quick stand-in for the next test, which takes minutes."""
+    others = [traced(**{name: value}) for name, value in values() if name == field]
+    assert others
+    assert all(other != traced() for other in others)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("field", "value"), values(), ids=str)
 def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, value):
     with_it = TOGETHER.get(field, {})
     assert told_of(**with_it, **{field: value}) != told_of(**with_it)
 
 
-def test_the_same_config_tells_the_same():
-    assert told(TINY) == told_of()
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes", [{"conv": "native"}, {"conv": "im2col"}, {"remat": True}], ids=str
+)
+def test_switches_of_speed_change_no_number(changes):
+    for (name, told), other in zip(
+        told_of().items(), told_of(**changes).values(), strict=True
+    ):
+        np.testing.assert_allclose(told[-1], other[-1], rtol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("conv", ["native", "im2col"])
+def test_each_way_to_convolve_is_another_program(conv):
+    assert traced(conv=conv) != traced(conv="cpu")
+    assert traced(conv="auto") == traced(conv="cpu")  # tests run on a CPU
+
+
+def test_remat_is_another_program_for_pretraining_alone():
+    plain, remat = traced(), traced(remat=True)
+    assert plain[0] != remat[0] and "remat" in remat[0][-1]
+    assert plain[1] == remat[1]
+
+
+def test_the_same_config_is_the_same_program():
+    assert traced() == traced.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"conv": "fft"}, {"precision": "float16"}, {"backbone": "vgg"}, {"head": "none"}],
+    ids=str,
+)
+def test_a_value_that_a_switch_does_not_have_is_an_error(changes):
+    with pytest.raises(ValueError, match=str(next(iter(changes.values())))):
+        traced(**changes)
+
+
+def test_bfloat16_keeps_parameters_statistics_and_losses_in_float32():
+    config = dataclasses.replace(TINY, precision="bfloat16")
+    finished = {}
+    for stage in config.build(3).stages:
+        batch, state = jax.eval_shape(
+            lambda stage=stage: started(stage, config, finished)
+        )
+        step = functools.partial(train_step, stage)
+        after, metrics = jax.eval_shape(step, state, batch)
+        leaves = jax.tree.leaves((after.params, after.model_state, metrics))
+        assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
+        assert "bf16" in str(jax.make_jaxpr(step)(state, batch))
+        finished[stage.name] = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), (state.params, state.model_state)
+        )
+
+
+def test_an_epoch_is_ten_passes_where_clips_are_enlarged():
+    passes = lambda **changes: [
+        stage.num_epochs for stage in MoExt(**changes).build(3).stages
+    ]
+    assert passes() == [300, 300]
+    assert passes(aug10="off") == [30, 30]
+    assert passes(aug10_stages="pretrain") == [300, 30]
+    assert passes(pretrain=False) == [300]
+
+
+def test_the_strength_of_a_gradient_is_1_at_its_greatest():
+    slope = np.random.default_rng(0).normal(size=(2, 4, 4, 3))
+    expected = np.abs(slope).sum(-1)
+    expected /= expected.max((1, 2), keepdims=True)
+    np.testing.assert_allclose(strength(slope), expected, rtol=1e-6)
+    assert not np.asarray(strength(np.zeros((1, 4, 4, 3)))).any()
+
+
+def test_onset_and_apex_are_turned_alike():
+    """No motion may come of the enlargement: equal frames stay equal."""
+    still = clips(16)["onset"]
+    batch = {**clips(16), "apex": still}
+    for stage in TINY.build(3).stages[1:]:
+        frames = stage.prepare({}, {}, batch, jax.random.key(3))["frames"]
+        np.testing.assert_array_equal(frames[:, 0], frames[:, 1])
+        assert not np.allclose(frames[:, 0] * 255, still)
