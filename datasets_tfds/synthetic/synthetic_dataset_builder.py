@@ -37,9 +37,7 @@ class SyntheticConfig(tfds.core.BuilderConfig):
 
 # A ridge classifier of optical flow reaches a UF1 of 0.72 (README.md).
 HARD = Setting(strength=0.7, nuisance=2.0)
-# An ordinary expression is some twice as strong as a strong micro-expression; within
-# five frames of a second's thirty it has come half of the way.
-FIFTH_FRAME = Setting(strength=1.1, nuisance=2.0)
+OVERT = Setting(strength=2.5)  # expressions that are no micro-expressions
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -82,10 +80,20 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ),
         SyntheticConfig(
             name="macro",
-            description="600 clips of 100 other people, onset and fifth frame of "
-            "ordinary expressions.",
+            description="600 clips of 100 other people, ordinary expressions.",
             corpora=(corpus.MACRO,),
-            setting=FIFTH_FRAME,
+            setting=OVERT,
+        ),
+        SyntheticConfig(
+            name="clear",
+            description="442 clips of 68 subjects, onset and apex, plain to see.",
+            setting=OVERT,
+        ),
+        SyntheticConfig(
+            name="clear_others",
+            description="600 clips of 94 other people, otherwise as `clear`.",
+            corpora=(corpus.OTHERS,),
+            setting=OVERT,
         ),
         SyntheticConfig(
             name="tiny_others",

@@ -101,10 +101,28 @@ def test_a_prepared_corpus_opens_without_its_builder(tiny, examples):
 
 def test_the_default_config_is_the_demo(tmp_path):
     assert Builder(data_dir=tmp_path).builder_config.name == "demo"
-    assert list(Builder.builder_configs) == ["demo", "easy", "tiny", "clips"]
+    assert list(Builder.builder_configs)[:4] == ["demo", "easy", "tiny", "clips"]
 
 
-@pytest.mark.parametrize("name", ["demo", "easy", "clips"])
+def people(name):
+    config = Builder.builder_configs[name]
+    return {
+        row.subject
+        for member in config.corpora
+        for row in corpus.annotations(member, config.seed, config.label_noise)
+    }
+
+
+def test_others_are_people_whom_no_composite_shows():
+    sizes = {"others": 94, "clear_others": 94, "macro": 100, "tiny_others": 6}
+    assert {name: len(people(name)) for name in sizes} == sizes
+    composite = people("demo") | people("clear") | people("tiny")
+    assert not composite & people("others") and not composite & people("macro")
+    assert people("tiny_others") <= people("others") == people("clear_others")
+    assert not people("others") & people("macro")
+
+
+@pytest.mark.parametrize("name", ["demo", "easy", "clips", "clear"])
 def test_large_configs_plan_442_clips_of_68_subjects(name):
     config = Builder.builder_configs[name]
     rows = [

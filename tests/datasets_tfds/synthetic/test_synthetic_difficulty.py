@@ -35,7 +35,8 @@ def load(config):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "lowest", "highest"), [("demo", 0.65, 0.80), ("easy", 0.78, 0.90)]
+    ("name", "lowest", "highest"),
+    [("demo", 0.65, 0.80), ("easy", 0.78, 0.90), ("clear", 0.80, 0.99)],
 )
 def test_ridge_on_optical_flow_reads_most_clips_but_not_all(name, lowest, highest):
     linear_model = pytest.importorskip("sklearn.linear_model")
