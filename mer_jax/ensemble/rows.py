@@ -127,7 +127,7 @@ class Row:
                 "definition": definition.hash,
             },
             "pools": [self._pool(pool, corpus) for pool, corpus in self.pools],
-            "rules": [*self.corpus.rules, *self._pool_rules()],
+            "rules": [*self.corpus.rules, *self._pool_rules(), *self._file_rules()],
             "reduced": self.corpus.reduced,
             "samples": sample_hash(self.corpus, self.folds),
             "content": self.content,
@@ -148,6 +148,16 @@ class Row:
             "once": trains(self.shared_stages),
             "per_fold": trains(self.own_stages),
         }
+
+    def _file_rules(self) -> Iterator[str]:
+        system: Any = self.experiment.system
+        for field in dataclasses.fields(system):
+            if field.metadata.get("file") and getattr(system, field.name):
+                name = Path(getattr(system, field.name)).name
+                yield (
+                    f"{field.name}: from {name}; whom it was trained on is not known "
+                    "here, people held out may be among them"
+                )
 
     def _pool_rules(self) -> Iterator[str]:
         for pool, corpus in self.pools:

@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from mer_jax.errors import UserError
 from mer_jax.systems.moext import MoExt
 from mer_jax.systems.moext.objective import strength
 from mer_jax.train.stage import flatten
@@ -223,3 +225,35 @@ def test_onset_and_apex_are_turned_alike():
         frames = stage.prepare({}, {}, batch, jax.random.key(3))["frames"]
         np.testing.assert_array_equal(frames[:, 0], frames[:, 1])
         assert not np.allclose(frames[:, 0] * 255, still)
+
+
+# Weights from elsewhere.
+
+
+def saved(path, stage):
+    """An export of a stage as it starts, every number moved by 1."""
+    batch, state = jax.jit(lambda: started(stage, TINY, {}))()
+    nets = {"params": state.params, "model_state": state.model_state}
+    leaves = {name: np.asarray(leaf) + 1 for name, leaf in flatten(nets).items()}
+    save_file(leaves, path)
+    return batch, leaves
+
+
+@pytest.mark.parametrize("pretrain", [True, False])
+def test_the_first_stage_starts_from_the_weights_of_a_file(pretrain, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    batch, leaves = saved(path, TINY.build(3).stages[0])
+    config = dataclasses.replace(TINY, pretrain=pretrain, init_weights=str(path))
+    first = config.build(3).stages[0]
+    params, model_state = jax.jit(first.init)(jax.random.key(7), batch)
+    found = flatten({"params": params, "model_state": model_state})
+    shared = [n for n in found if not n.startswith("params/head/")]
+    assert len(shared) == len(found) - (0 if pretrain else 2)
+    for name in shared:
+        np.testing.assert_array_equal(found[name], leaves[name], err_msg=name)
+
+
+def test_a_file_of_weights_that_is_not_there_is_an_error_before_any_work(tmp_path):
+    config = dataclasses.replace(TINY, init_weights=str(tmp_path / "none.safetensors"))
+    with pytest.raises(UserError, match="cannot read weights"):
+        config.build(3)
