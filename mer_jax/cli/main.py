@@ -37,18 +37,20 @@ def run(
 
 
 @app.command
-def plan(training: RunOptions, json: bool = False) -> None:
+def plan(training: RunOptions, tflops: float | None = None, json: bool = False) -> None:
     """Shows what `mer run` would take: runs, waves, programs, bytes, FLOPs, time.
 
     Prepares the data and compiles, but trains nothing and writes no results.
 
     Args:
         training: What would be trained, and where.
+        tflops: Speed of one device for the time, TFLOP/s, as of another machine.
+            Default: this one's, measured.
         json: Print JSON.
     """
     from mer_jax.cli.run import plan_command
 
-    plan_command(training, json=json)
+    plan_command(training, tflops=tflops, json=json)
 
 
 @app.command

@@ -171,8 +171,10 @@ def _stop_on_signals(screen) -> Iterator[threading.Event]:
             signal.signal(name, handler)
 
 
-def plan_command(options: RunOptions, *, json: bool) -> None:
+def plan_command(options: RunOptions, *, tflops: float | None, json: bool) -> None:
     """See `mer plan --help`."""
+    if tflops is not None and not tflops > 0:
+        raise UserError(f"--tflops must be above 0, got {tflops}")
     screen = console()
     layout, experiments = layout_of(options), experiments_of(options)
     ledger = Ledger(workdir_of(options, experiments))
@@ -183,6 +185,7 @@ def plan_command(options: RunOptions, *, json: bool) -> None:
             layout=layout,
             folds=folds_of(options, row),
             keep_params=options.keep_params,
+            device_flops=None if tflops is None else tflops * 1e12,
         )
         for row in _open(experiments, screen)
     ]

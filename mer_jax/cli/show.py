@@ -141,7 +141,8 @@ def print_plans(plans: Sequence[Plan]) -> None:
         print(f"  work      {plan.flops / 1e12:.4g} TFLOP left")
         print(
             f"  time      at least {duration(plan.floor_seconds)}: the matrix products "
-            f"alone at {plan.device_flops / 1e9:.0f} GFLOP/s, measured now"
+            f"alone at {plan.device_flops / 1e9:.0f} GFLOP/s, "
+            f"{'as stated' if plan.stated else 'measured now'}"
         )
         left = plan.runs - plan.done
         if plan.seconds_per_run is not None:

@@ -51,7 +51,8 @@ class Plan:
       stages: one program each.
       seconds_per_run: measured by finished runs of this workdir, else None.
       floor_seconds: all FLOPs left at this device's matrix speed.
-      device_flops: that speed, FLOP/s, measured.
+      device_flops: that speed, FLOP/s.
+      stated: whether the speed was given, and not measured on this device.
     """
 
     row: str
@@ -70,6 +71,7 @@ class Plan:
     seconds_per_run: float | None
     floor_seconds: float
     device_flops: float
+    stated: bool = False
 
     @property
     def flops(self) -> int:
@@ -84,8 +86,19 @@ def plan(
     layout: Layout,
     folds: Sequence[str] | None = None,
     keep_params: str = "auto",
+    device_flops: float | None = None,
 ) -> Plan:
-    """Compiles a row's programs and counts. Trains nothing, writes nothing."""
+    """Compiles a row's programs and counts. Trains nothing, writes nothing.
+
+    Args:
+      row: the row.
+      ledger: of the workdir; what it has is not planned again.
+      layout: devices and lanes.
+      folds: names of the folds to train; None for all.
+      keep_params: see `sweep.train`.
+      device_flops: FLOP/s of one device, e.g. of another machine; None measures this
+        one's.
+    """
     runs = chosen(row, folds)
     program = Program(row.system, row.clips, row.folds, layout)
     left = waves(row, runs, ledger, program.width)
@@ -100,7 +113,7 @@ def plan(
         stages.append(_stage_plan(program, name, steps * stage.num_epochs))
     state = program.abstract_state(row.system.stages[-1].name)
     nets = _bytes((state.params, state.model_state)) // program.width
-    speed = _matrix_speed()
+    speed = _matrix_speed() if device_flops is None else device_flops
     work = sum(stage.steps * stage.step_flops for stage in stages)
     return Plan(
         row=row.experiment.name,
@@ -119,6 +132,7 @@ def plan(
         seconds_per_run=_measured(runs, ledger),
         floor_seconds=work / (speed * program.mesh.size),
         device_flops=speed,
+        stated=device_flops is not None,
     )
 
 

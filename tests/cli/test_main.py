@@ -55,8 +55,10 @@ def test_plan_counts_and_trains_nothing(mer, tmp_path):
     assert (plan["runs"], plan["done"], plan["waves"], plan["folds"]) == (2, 0, 2, 6)
     assert plan["flops"] > 0 and plan["state_bytes"] > 0
     assert not (tmp_path / "w").exists()
-    text = mer("plan", *SMOKE).stdout
-    assert "time      at least" in text and "MFLOP a step" in text
+    text = mer("plan", *SMOKE, "--tflops", 2).stdout
+    assert "alone at 2000 GFLOP/s, as stated" in text and "MFLOP a step" in text
+    (stated,) = json.loads(mer("plan", *SMOKE, "--tflops", 2, "--json").stdout)
+    assert stated["floor_seconds"] == pytest.approx(stated["flops"] / 2e12)
 
 
 def test_several_devices_and_lanes_run_and_pad(mer):
@@ -76,6 +78,7 @@ def test_several_devices_and_lanes_run_and_pad(mer):
         (("run", *SMOKE, "--set", "system.epoch=3"), "it has: size, filters"),
         (("run", "ststnet_demo", "--devices", "9"), "4 cpu device(s)"),
         (("run", *SMOKE, "--lanes", "0"), "--lanes must be 1 or more"),
+        (("plan", *SMOKE, "--tflops", "0"), "--tflops must be above 0"),
         (("run", *SMOKE, "--seeds", "0,0"), "different integers"),
         (("run", *SMOKE, "--seeds", "a"), "--seeds a: expected different integers"),
         (("run", *SMOKE, "--seeds", "-1"), "different integers from 0"),
