@@ -52,15 +52,15 @@ def spied_stage(stage: Stage) -> Stage:
 
 
 @functools.cache
-def jitted(name: str, stage: str):
+def jitted(name: str, stage: str, *, x64: bool = False):
     """Returns `step(state, batch)` of one run, jitted and spied on."""
-    stages = {s.name: s for s in flights.row(name).system.stages}
+    stages = {s.name: s for s in flights.row(name, x64=x64).system.stages}
     return jax.jit(functools.partial(train_step, spied_stage(stages[stage])))
 
 
-def first_states(name: str) -> dict[str, RunState]:
+def first_states(name: str, *, x64: bool = False) -> dict[str, RunState]:
     """Stage -> the state before its first step, after one step of each earlier."""
-    row, program = flights.row(name), flights.program(name)
+    row, program = flights.row(name, x64=x64), flights.program(name, x64=x64)
     with tempfile.TemporaryDirectory() as folder:
         fold = flights.folds_of(row)[0]
         runner = flights.runner(row, program, [fold], pathlib.Path(folder))
@@ -72,26 +72,35 @@ def first_states(name: str) -> dict[str, RunState]:
         updates = zip(spied_stage(stage).updates, trained, strict=True)
         state = state.replace(opt_states=tuple(u.tx.init(t) for u, t in updates))
         states[stage.name] = state
-        state, _ = jitted(name, stage.name)(state, batch(name, stage))
+        step = jitted(name, stage.name, x64=x64)
+        state, _ = step(state, batch(name, stage, x64=x64))
         nets = state.params, state.model_state
         finished[stage.name] = jax.tree.map(lambda x: x[None], nets)
     return states
 
 
-def batch(name: str, stage: Stage) -> dict[str, jax.Array]:
+def batch(name: str, stage: Stage, *, x64: bool = False) -> dict[str, jax.Array]:
     """The first clips; the last row is padding."""
     index = np.arange(stage.source.batch)
     index[-1] = -1
-    return flights.batch_of(flights.row(name).clips, index)
+    return flights.batch_of(flights.row(name, x64=x64).clips, index)
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Returns stage -> update -> number -> value."""
+    """Returns stage -> update -> number -> value.
+
+    In float64, as batch norm of a few small values magnifies rounding a thousandfold.
+    """
+    with jax.enable_x64(True):
+        return _measured(name)
+
+
+def _measured(name: str) -> dict[str, Any]:
     measured = {}
-    states = first_states(name)
-    for stage in flights.row(name).system.stages:
-        step = jitted(name, stage.name)
-        state, metrics = step(states[stage.name], batch(name, stage))
+    states = first_states(name, x64=True)
+    for stage in flights.row(name, x64=True).system.stages:
+        step = jitted(name, stage.name, x64=True)
+        state, metrics = step(states[stage.name], batch(name, stage, x64=True))
         measured[stage.name] = {
             update.name: {
                 "loss": float(metrics[f"{update.name}/loss"]),
@@ -104,6 +113,7 @@ def measure(name: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", 4)  # as in the tests
     numbers = {name: measure(name) for name in flights.SYSTEMS}
     text = json.dumps({"what to do": WHAT_TO_DO, "systems": numbers}, indent=1)
     FILE.write_text(text + "\n")

@@ -134,7 +134,9 @@ def test_one_step_gives_the_golden_numbers(name):
     measured = golden_step.measure(name)
     for (stage, update, number), value in flatten_twice(measured):
         expected = golden["systems"][name][stage][update][number]
-        assert value == pytest.approx(expected, rel=1e-4), (
+        # One ReLU on the other side of zero moves the gradient of a tiny net by 1 %.
+        tolerance = 0.03 if number == "gradient_norm" else 1e-4
+        assert value == pytest.approx(expected, rel=tolerance), (
             f"{stage}/{update}/{number}: {golden['what to do']}"
         )
     assert [k for k, _ in flatten_twice(measured)] == [
