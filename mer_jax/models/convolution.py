@@ -1,4 +1,4 @@
-"""Convolution as one matrix product (im2col), in the place of XLA's."""
+"""Convolutions in the place of XLA's: as one matrix product, and by shape."""
 
 from collections.abc import Callable, Sequence
 
@@ -78,10 +78,9 @@ def for_cpu(
     """
     plain = rhs.shape[:2] == (3, 3) and set(window_strides) == {1}
     many = min(rhs.shape[2:]) >= MANY and min(lhs.shape[1:3]) > 2
+    convolve: Convolution = jax.lax.conv_general_dilated
     if plain and many and jnp.finfo(lhs.dtype).bits >= 32:
         convolve = winograd
     elif max(lhs.shape[1:3]) <= SMALL:
         convolve = im2col
-    else:
-        convolve = jax.lax.conv_general_dilated
     return convolve(lhs, rhs, window_strides, padding, **more)

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 Grid = Sequence[Sequence[jax.Array]]
-Padding = tuple[tuple[int, int], tuple[int, int]]
+Padding = Sequence[tuple[int, int]]
 WIDE = 128  # channels from which the kernel's gradient, too, is faster this way
 
 
@@ -23,7 +23,7 @@ def winograd(
     lhs: jax.Array,
     rhs: jax.Array,
     window_strides: Sequence[int],
-    padding: Sequence[tuple[int, int]],
+    padding: Padding,
     lhs_dilation: Sequence[int] = (1, 1),
     rhs_dilation: Sequence[int] = (1, 1),
     dimension_numbers=None,
@@ -52,8 +52,8 @@ def winograd(
     ones = {*window_strides, *lhs_dilation, *rhs_dilation, feature_group_count}
     if ones != {1} or rhs.shape[:2] != (3, 3):
         raise ValueError("winograd is for plain 3x3 convolutions of stride 1")
-    rows, columns = padding
-    return _convolved(lhs, rhs, (tuple(rows), tuple(columns)), precision)
+    hashable = tuple((before, after) for before, after in padding)
+    return _convolved(lhs, rhs, hashable, precision)
 
 
 # The derivatives are convolutions, too; as transposes of the sums below they would

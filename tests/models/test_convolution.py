@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -72,12 +73,39 @@ def test_dilated_and_grouped_convolutions_are_refused(more):
         im2col(IMAGES, np.ones((1, 1, 3, 3), "f4"), (1, 1), [(0, 0)] * 2, **more)
 
 
-@pytest.mark.parametrize(("edge", "product"), [(7, True), (8, False)])
-def test_small_maps_alone_are_products_on_a_cpu(edge, product):
-    net = nn.Conv(4, (3, 3), padding=1, conv_general_dilated=for_cpu)
-    images = RNG.normal(size=(2, edge, edge, 3)).astype(np.float32)
-    variables = net.init(jax.random.key(0), images)
-    program = str(jax.make_jaxpr(net.apply)(variables, images))
-    assert ("conv_general_dilated" not in program) == product
-    theirs = nn.Conv(4, (3, 3), padding=1).apply(variables, images)
-    np.testing.assert_allclose(net.apply(variables, images), theirs, atol=1e-5)
+NATIVE, PRODUCT, WINOGRAD = "conv_general_dilated", "concatenate", "custom_vjp"
+
+
+def ways(program):
+    return {way for way in (NATIVE, PRODUCT, WINOGRAD) if f" {way}" in program}
+
+
+@pytest.mark.parametrize(
+    ("edge", "channels", "size", "stride", "dtype", "way"),
+    [
+        (4, 3, 3, 1, np.float32, PRODUCT),
+        (5, 3, 3, 1, np.float32, NATIVE),
+        (4, 64, 3, 1, np.float32, WINOGRAD),
+        (2, 64, 3, 1, np.float32, PRODUCT),
+        (4, 64, 3, 1, jnp.bfloat16, PRODUCT),
+        (8, 63, 3, 1, np.float32, NATIVE),
+        (8, 64, 3, 2, np.float32, NATIVE),
+        (8, 64, 2, 1, np.float32, NATIVE),
+        (8, 64, 3, 1, np.float32, WINOGRAD),
+        (8, 64, 3, 1, jnp.bfloat16, NATIVE),
+    ],
+)
+def test_on_a_cpu_shapes_choose_the_way(edge, channels, size, stride, dtype, way):
+    images = RNG.normal(size=(2, edge, edge, channels)).astype(dtype)
+    kernel = (RNG.normal(size=(size, size, channels, 64)) / 9).astype(dtype)
+    args = (images, kernel, (stride, stride), [(1, 1), (1, 1)])
+    layout = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+    run = lambda f: f(*args, **layout)
+    assert way in ways(str(jax.make_jaxpr(lambda: run(for_cpu))()))
+    found = jax.jit(lambda: run(for_cpu))()
+    expected = run(jax.lax.conv_general_dilated)
+    assert found.dtype == dtype
+    tolerance = 1e-4 if dtype == np.float32 else 0.05
+    np.testing.assert_allclose(
+        found.astype("f4"), expected.astype("f4"), rtol=tolerance, atol=tolerance
+    )

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mer_jax.models import decoder
 from mer_jax.models.blocks import Compute
-from mer_jax.models.decoder import Decoder, doubled, ladder
+from mer_jax.models.convolution import im2col
+from mer_jax.models.decoder import Decoder, convolved_double, doubled, ladder
 
 MASK = np.ones(2, bool)
 
@@ -85,6 +87,65 @@ def test_a_ramp_is_doubled(kind):
     np.testing.assert_allclose(found, nearest if kind == "nearest" else bilinear)
     other = doubled(jnp.moveaxis(ramp, 1, 2), kind)[0, 0, :, 0]
     np.testing.assert_array_equal(other, found)
+
+
+@pytest.mark.parametrize("convolve", [jax.lax.conv_general_dilated, im2col])
+def test_the_convolution_of_a_double_makes_no_double(convolve):
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(2, 3, 4, 5)), rng.normal(size=(3, 3, 5, 2))
+    rest = ((1, 1), [(1, 1), (1, 1)])
+    layout = {"dimension_numbers": ("NHWC", "HWIO", "NHWC")}
+    fast = lambda x, kernel: convolved_double(convolve, x, kernel, *rest, **layout)
+    plain = lambda x, kernel: jax.lax.conv_general_dilated(
+        doubled(x, "nearest"), kernel, *rest, **layout
+    )
+    with jax.enable_x64(True):
+        ours, theirs = (jax.vjp(f, x, kernel) for f in (fast, plain))
+        np.testing.assert_allclose(ours[0], theirs[0], atol=1e-12)
+        slope = rng.normal(size=ours[0].shape)
+        for a, b in zip(ours[1](slope), theirs[1](slope), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-11)
+
+
+def test_it_rounds_the_sums_of_half_precision_once():
+    kernel = np.full((3, 3, 1, 1), 1.0, jnp.bfloat16)
+    kernel[1:, 1:] = 1 / 256 + 1 / 65536  # their sum is exact in float32 alone
+    seen = []
+
+    def spy(lhs, rhs, strides, padding):
+        seen.append(rhs)
+        return lhs
+
+    rest = ((1, 1), [(1, 1), (1, 1)])
+    convolved_double(spy, np.ones((1, 2, 2, 1), jnp.bfloat16), kernel, *rest)
+    exact = np.float32(4) * kernel[1, 1].astype(np.float32)
+    assert seen[0].dtype == jnp.bfloat16
+    np.testing.assert_array_equal(seen[0][1, 1], exact.astype(jnp.bfloat16))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"window_strides": (2, 2)}, {"padding": [(0, 0)] * 2}, {"rhs": np.ones((1,) * 4)}],
+)
+def test_other_convolutions_of_doubles_are_refused(wrong):
+    plain = {"rhs": np.ones((3, 3, 1, 1)), "window_strides": (1, 1)}
+    rest = {**plain, "padding": [(1, 1)] * 2, **wrong}
+    with pytest.raises(ValueError, match="padding 1"):
+        convolved_double(im2col, np.ones((1, 2, 2, 1)), **rest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "doubled_maps"),
+    [("nearest", [1]), ("bilinear", [1, 2, 4, 7, 14, 28])],
+)
+def test_only_a_pixel_is_doubled_by_nearest(kind, doubled_maps, monkeypatch):
+    """There a double costs no more than the four convolutions that save it."""
+    seen = []
+    spy = lambda x, kind: seen.append(x.shape[1]) or doubled(x, kind)
+    monkeypatch.setattr(decoder, "doubled", spy)
+    sizes, _ = shapes_of(Decoder(56, 4, upsample=kind), 64)
+    assert seen == doubled_maps
+    assert sizes["__call__"] == (56, 56, 3)
 
 
 FEATURES = np.random.default_rng(0).normal(size=(2, 64)).astype(np.float32)

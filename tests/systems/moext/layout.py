@@ -40,18 +40,6 @@ CASES: dict[str, dict[str, Any]] = {
         "a2": 0.3,
     },
 }
-# Edge of the pooled map and number of doublings, by the size of the image.
-LADDERS = {
-    16: (1, 4),
-    48: (3, 4),
-    56: (7, 3),
-    64: (2, 5),
-    96: (3, 5),
-    112: (7, 4),
-    128: (4, 5),
-    160: (5, 5),
-    224: (7, 5),
-}
 
 
 def load() -> dict[str, Any]:

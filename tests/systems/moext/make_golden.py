@@ -29,7 +29,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from . import layout, reference
+from benchmarks import torch_moext_nets as reference
+
+from . import layout
 
 Arrays = dict[str, np.ndarray]
 

@@ -6,10 +6,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from benchmarks import torch_moext_nets as reference  # noqa: E402
 from mer_jax.models.resnet import ResNet18  # noqa: E402
 from mer_jax.models.torchvision import backbone  # noqa: E402
 
-from . import layout, make_golden, reference, test_nets  # noqa: E402
+from . import layout, make_golden, test_nets  # noqa: E402
 
 
 def test_make_golden_reproduces_the_file():

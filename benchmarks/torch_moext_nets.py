@@ -1,8 +1,8 @@
-"""MoExt in PyTorch, written for these tests from the paper's description.
+"""MoExt in PyTorch: the baseline of our benchmark, and what our tests compare with.
 
-Only make_golden.py and test_torch_parity.py import this; torch is not needed for the
-default tests. Modules have the names of ours, `layer1.0` being our `layer1_0`, so that
-`layout.to_jax` is one rule.
+Written from the description in arXiv 2407.07345, apart from mer_jax, as plain PyTorch
+would be. Modules have the names of ours, `layer1.0` being our `layer1_0`. Images are
+[n, 3, H, W].
 """
 
 import dataclasses
@@ -11,12 +11,23 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from . import layout
+# Edge of the pooled map and number of doublings, by the size of the image.
+LADDERS = {
+    16: (1, 4),
+    48: (3, 4),
+    56: (7, 3),
+    64: (2, 5),
+    96: (3, 5),
+    112: (7, 4),
+    128: (4, 5),
+    160: (5, 5),
+    224: (7, 5),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Size and switches; the names of `layout.CASES`."""
+    """Size and switches; see benchmarks and tests/systems/moext/layout.py."""
 
     size: int
     width: int
@@ -37,6 +48,8 @@ class Options:
 
 
 class BasicBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut."""
+
     def __init__(self, before: int, features: int, stride: int):
         super().__init__()
         self.conv1 = nn.Conv2d(before, features, 3, stride, 1, bias=False)
@@ -51,6 +64,7 @@ class BasicBlock(nn.Module):
             )
 
     def forward(self, x):
+        """Returns [n, features, h, w]."""
         y = functional.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         return functional.relu(y + (self.downsample(x) if self.downsample else x))
@@ -72,27 +86,34 @@ class ResNet18(nn.Module):
             self.add_module(f"layer{i}", nn.Sequential(first, second))
 
     def forward(self, x):
+        """Returns [n, 8 * width, h, w]."""
         x = self.maxpool(functional.relu(self.bn1(self.conv1(x))))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
 class ConvUnit(nn.Module):
+    """Convolution 3x3, batch norm, ReLU."""
+
     def __init__(self, before: int, features: int):
         super().__init__()
         self.conv = nn.Conv2d(before, features, 3, 1, 1, bias=False)
         self.bn = nn.BatchNorm2d(features)
 
     def forward(self, x):
+        """Returns [n, features, h, w]."""
         return functional.relu(self.bn(self.conv(x)))
 
 
 class DenseUnit(nn.Module):
+    """Dense layer, batch norm, ReLU."""
+
     def __init__(self, before: int, features: int):
         super().__init__()
         self.dense = nn.Linear(before, features, bias=False)
         self.bn = nn.BatchNorm1d(features)
 
     def forward(self, x):
+        """Returns [n, features]."""
         return functional.relu(self.bn(self.dense(x)))
 
 
@@ -105,6 +126,8 @@ def block(unit, before: int, features: int) -> nn.Sequential:
 
 
 class Branch(nn.Module):
+    """Shape or texture: conv blocks, pool, dense layers."""
+
     def __init__(self, features: int, edge: int, options: Options):
         super().__init__()
         self.pool = options.branch_pool
@@ -118,6 +141,7 @@ class Branch(nn.Module):
             )
 
     def forward(self, x):
+        """Returns [n, D]."""
         for i in range(1, self.blocks + 1):
             x = self.get_submodule(f"block{i}")(x)
         x = x.flatten(1) if self.pool == "flatten" else x.mean((2, 3))
@@ -128,6 +152,8 @@ class Branch(nn.Module):
 
 
 class Separator(nn.Module):
+    """The backbone and its branches."""
+
     def __init__(self, options: Options, texture: bool):
         super().__init__()
         self.imagenet = options.input_norm == "imagenet"
@@ -137,16 +163,17 @@ class Separator(nn.Module):
         self.texture = Branch(8 * options.width, edge, options) if texture else None
 
     def forward(self, x):
+        """Returns shape and texture, [n, D] each."""
         if self.imagenet:
-            mean = torch.tensor([0.485, 0.456, 0.406], dtype=x.dtype)
-            deviation = torch.tensor([0.229, 0.224, 0.225], dtype=x.dtype)
-            row = lambda v: v[None, :, None, None]
-            x = (x - row(mean)) / row(deviation)
+            row = lambda *values: x.new_tensor(values)[:, None, None]
+            x = (x - row(0.485, 0.456, 0.406)) / row(0.229, 0.224, 0.225)
         x = self.backbone(x)
         return self.shape(x), self.texture(x) if self.texture else None
 
 
 class Motion(nn.Module):
+    """The motion from the shapes of onset and apex."""
+
     def __init__(self, features: int, kind: str):
         super().__init__()
         self.kind = kind
@@ -156,6 +183,7 @@ class Motion(nn.Module):
             self.cb2 = block(unit, 2 * features, features)
 
     def forward(self, onset, apex):
+        """Returns [n, D]."""
         moved = (onset - apex).abs()
         if self.kind == "absdiff":
             return moved
@@ -165,6 +193,8 @@ class Motion(nn.Module):
 
 
 class Decoder(nn.Module):
+    """Table 2 of the paper: features to an image."""
+
     def __init__(self, options: Options):
         super().__init__()
         width, self.kind, self.out_kind = (
@@ -173,7 +203,7 @@ class Decoder(nn.Module):
             options.recon_out,
         )
         # The paper's 7x7 and five doublings, or what is left of them at other sizes.
-        self.edge, self.doublings = layout.LADDERS[options.size]
+        self.edge, self.doublings = LADDERS[options.size]
         widths = [16, 8, 8, 8, 8, 4, 2, 1]
         names = ["row1", "row2", "row3", "row5", "row6", "row7", "row8"]
         for i, name in enumerate(names):
@@ -186,10 +216,12 @@ class Decoder(nn.Module):
         self.out = nn.Conv2d(half, 3, 3, 1, 1)
 
     def up(self, x):
+        """Returns the map doubled."""
         corners = {} if self.kind == "nearest" else {"align_corners": False}
         return functional.interpolate(x, scale_factor=2, mode=self.kind, **corners)
 
     def forward(self, x):
+        """Returns images [n, 3, H, W] of [n, 2 * D]."""
         x = x[:, :, None, None]
         for row in (self.row1, self.row2, self.row3):
             x = row(self.up(x))
@@ -207,12 +239,15 @@ class Decoder(nn.Module):
 
 
 class Projection(nn.Module):
+    """To the space of the contrastive losses."""
+
     def __init__(self, features: int, kind: str):
         super().__init__()
         self.hidden = nn.Linear(features, features) if kind == "mlp" else None
         self.out = None if kind == "identity" else nn.Linear(features, features // 4)
 
     def forward(self, x):
+        """Returns [..., P], of length 1."""
         x = functional.relu(self.hidden(x)) if self.hidden else x
         return functional.normalize(self.out(x) if self.out else x, dim=-1)
 
@@ -225,6 +260,8 @@ def distance(a, b):
 
 
 class Pretraining(nn.Module):
+    """All nets that are pre-trained, and their losses."""
+
     def __init__(self, options: Options):
         super().__init__()
         self.options = options
@@ -265,18 +302,17 @@ class Pretraining(nn.Module):
         e_s, e_t, anchor = out["shape"], out["texture"], out["anchor"]
         away = distance(e_s if o.lst_neg == "sample" else anchor, e_t)
         l_st = functional.relu(distance(anchor, e_s) - away + o.eps).mean()
-        l_ss = 0.0
-        for v in range(count):
-            for w in range(count):
-                d = distance(e_s[:, v], e_s[:, w])
-                same = (v < half) == (w < half)
-                l_ss = l_ss + (d if same else functional.relu(o.eps - d)).sum()
-        l_ss = l_ss / (4 * half**2 * n)
+        d = distance(e_s[:, :, None], e_s[:, None])
+        apex_view = torch.arange(count, device=d.device) >= half
+        same = apex_view[:, None] == apex_view
+        l_ss = torch.where(same, d, functional.relu(o.eps - d)).mean()
         total = l_re + o.a1 * l_st + o.a2 * l_ss
         return total, {"L_re": l_re, "L_st": l_st, "L_ss": l_ss}, out
 
 
 class Objective(nn.Module):
+    """The classifier."""
+
     def __init__(self, options: Options, num_classes: int):
         super().__init__()
         self.separator = Separator(options, texture=False)
