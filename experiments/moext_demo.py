@@ -6,8 +6,16 @@ Data     442 clips of 68 drawn people in the proportions of the MEGC2019 composi
 Rows     the six of the paper's ablation, and apex_only, which sees no motion.
 Setting  32 pixels, width 16, five plain convolutions instead of a ResNet-18, any angle
          within 10 degrees, 10 epochs of pre-training and 20 of 22 steps, rate 1e-3.
-Cost     68 folds of seven rows: hours. Ten folds of people who show all classes:
-         --folds FOLDS (see below).
+Folds    ten people who show all three classes, whom the figures below are of:
+         synthetic_casme2/sub01,synthetic_casme2/sub04,synthetic_casme2/sub07,
+         synthetic_casme2/sub14,synthetic_samm/sub03,synthetic_samm/sub13,
+         synthetic_smic/sub03,synthetic_smic/sub06,synthetic_smic/sub13,
+         synthetic_smic/sub16
+Measured 20 November 2026, these folds, seeds 0 and 1, 127 clips, SYNTHETIC: UF1 full
+         0.705 [0.624, 0.782]; minus full, paired: no_pretraining -0.271 [-0.329,
+         -0.178], apex_only -0.096 [-0.247, +0.002], no_macro -0.155 [-0.226, -0.103],
+         absdiff +0.168 [+0.083, +0.250], no_L_st +0.028 [-0.079, +0.112], no_L_ss
+         -0.181 [-0.255, -0.113]. 28 minutes of processor time.
 Run      mer run moext_demo --seeds 0,1 --folds FOLDS
 """
 
