@@ -78,6 +78,7 @@ def engine(args: argparse.Namespace) -> None:
     clips = Resident(
         keys=tuple(f"made/up/{i:04d}" for i in range(count)),
         labels=np.arange(count, dtype=np.int32) % 3,
+        subject_numbers=np.zeros(count, np.int32),
         classes=("negative", "positive", "surprise"),
         features={
             k: draw(256, size=(count, *frame), dtype=np.uint8)
@@ -87,7 +88,7 @@ def engine(args: argparse.Namespace) -> None:
     everyone = np.arange(count)
     folds = (Fold("none", everyone, everyone[:0], {"pretraining": everyone}),)
     layout = Layout(devices=1, lanes=args.lanes)
-    program = Program(config.build(3), clips, folds, layout)
+    program = Program(config.build(3, 6), clips, folds, layout)
     keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), args.lanes)
     index = np.tile(np.arange(args.batch, dtype=np.int32), (args.lanes, 1))
     keys, total, index = put(

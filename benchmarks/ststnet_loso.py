@@ -76,7 +76,7 @@ def write_clips(release: str, path: Path) -> None:
     from mer_jax.systems.ststnet import STSTNet
 
     data = Data(corpora=("megc2019_flow",), release=release)
-    features = STSTNet().build(3).features
+    features = STSTNet().build(3, 6).features
     protocol = Protocol(name="cde3")
     corpus = load(data, protocol, features, cache=cache_directory())
     fold = np.zeros(len(corpus.keys), int)

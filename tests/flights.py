@@ -23,7 +23,7 @@ import mer_jax.systems
 from mer_jax.data.clips import gather
 from mer_jax.data.corpora import Data
 from mer_jax.data.corpus import Corpus
-from mer_jax.data.pools import Pool, Resident, Scope, with_pools
+from mer_jax.data.pools import Pool, Resident, Scope, resident_arrays, with_pools
 from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.lift import put
@@ -58,7 +58,7 @@ def config(name: str) -> SystemConfig:
 def row(name: str, *, x64: bool = False) -> Row:
     """A system on made clips, in float64 where `x64`, and then 21 steps a stage."""
     made = config(name)
-    system = counted(made.build(len(toys.CLASSES)))
+    system = counted(made.build(len(toys.CLASSES), len(toys.SUBJECTS)))
     batch = system.stages[-1].source.batch
     corpus = toys.corpus(system.features, batch=batch)
     others = toys.corpus(system.features, batch=batch, subjects=toys.OTHERS, seed=5)
@@ -261,8 +261,8 @@ def advance(of: WaveRunner, stage: str, state: RunState, index, clips=None):
 
 def batch_of(corpus: Corpus | Resident, index: np.ndarray) -> dict[str, jax.Array]:
     """The batch a step of one run sees."""
-    clips = {**corpus.features, "label": corpus.labels}
-    return dict(gather(jax.tree.map(jnp.asarray, clips), jnp.asarray(index)))
+    clips = jax.tree.map(jnp.asarray, resident_arrays(corpus))
+    return dict(gather(clips, jnp.asarray(index)))
 
 
 def leaves_of(tree: Any) -> dict[str, np.ndarray]:

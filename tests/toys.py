@@ -150,7 +150,7 @@ class Relay:
     def tiny(self) -> "Relay":
         return self
 
-    def build(self, num_classes: int) -> System:
+    def build(self, num_classes: int, num_subjects: int) -> System:
         encoder = Encoder(self.width)
         decoder = nn.Dense(2, kernel_init=UNIFORM)
         head = Head(num_classes, self.dropout)
@@ -291,7 +291,7 @@ class Duel:
     def tiny(self) -> "Duel":
         return self
 
-    def build(self, num_classes: int) -> System:
+    def build(self, num_classes: int, num_subjects: int) -> System:
         dense, critic, head = (
             nn.Dense(width, kernel_init=UNIFORM)
             for width in (self.width, 1, num_classes)

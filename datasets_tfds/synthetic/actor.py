@@ -8,6 +8,7 @@ from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.identity import Identity, draw_identity
 from datasets_tfds.synthetic.muscles import MUSCLES, Style, draw_style
 from datasets_tfds.synthetic.portrait import Portrait, draw_portrait
+from datasets_tfds.synthetic.rooms import ROOMS, enter
 from datasets_tfds.synthetic.streams import stream
 
 
@@ -33,15 +34,18 @@ class Actor:
 
 
 @functools.lru_cache(maxsize=8)  # a subject has many clips: drawn once for all
-def cast(seed: int, subject: str, camera: Camera) -> Actor:
+def cast(seed: int, subject: str, camera: Camera, room: int | None = None) -> Actor:
     """The actor of a subject; depends on no other subject.
 
     Args:
         seed: of the corpus.
         subject: 'synthetic_casme2/sub01'.
         camera: that films the subject.
+        room: number of the room in `ROOMS`, None for light of the subject's own.
     """
     identity = draw_identity(stream(seed, subject, "identity"))
+    if room is not None:
+        identity = enter(identity, ROOMS[room])
     styles = {
         number: draw_style(stream(seed, subject, "style", number)) for number in MUSCLES
     }

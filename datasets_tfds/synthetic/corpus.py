@@ -15,6 +15,7 @@ import numpy as np
 
 from datasets_tfds.synthetic.footage import Camera, film
 from datasets_tfds.synthetic.performance import Setting
+from datasets_tfds.synthetic.rooms import ROOMS
 from datasets_tfds.synthetic.streams import stream
 
 NUM_FRAMES = 16  # of a clip, from onset to offset
@@ -34,6 +35,15 @@ class Corpus:
         emotions: for each label the emotions that are coded so.
         fps: of the camera, frames per second.
         grey: from a monochrome camera.
+        confound: None for labels that go to anybody. Otherwise the subjects go round
+            the labels and the rooms: each has one label of their own, those with the
+            same label share a room, and all have equally many clips. It is the share
+            of a subject's clips, rounded, that show the subject's own label; the
+            rest goes round the labels. 0 is as many of each for all, 1 one label
+            per subject.
+
+    Raises:
+        ValueError: for a confound that its subjects and clips do not allow.
     """
 
     name: str
@@ -46,6 +56,24 @@ class Corpus:
     )
     fps: float = 50.0  # 16 frames last 0.3 s, a typical micro-expression
     grey: bool = False
+    confound: float | None = None
+
+    def __post_init__(self):
+        if self.confound is None:
+            return
+        if not 0 <= self.confound <= 1:
+            raise ValueError(f"confound must be in [0, 1], got {self.confound}")
+        if self.num_subjects % len(LABELS) or self.num_clips % self.num_subjects:
+            raise ValueError(
+                f"subjects who go round {len(LABELS)} labels must be a multiple of "
+                f"that, and have equally many clips: got {self.num_subjects} "
+                f"subjects, {self.num_clips} clips"
+            )
+        if len(set(self.label_counts)) > 1:
+            raise ValueError(
+                "subjects who go round the labels show all of them equally often, "
+                f"got label_counts {self.label_counts}"
+            )
 
     @property
     def num_clips(self) -> int:
@@ -67,6 +95,22 @@ SAMM = Corpus(
     grey=True,
 )
 COMPOSITE = (CASME2, SMIC, SAMM)
+# Their faces tell the label of most clips; those of the next people tell nothing.
+CONFOUNDED = Corpus(
+    name="synthetic_confounded",
+    num_subjects=39,
+    label_counts=(117, 117, 117),
+    emotions=(("disgust",), ("happiness",), ("surprise",)),
+    confound=0.9,
+)
+UNCONFOUNDED = dataclasses.replace(CONFOUNDED, confound=0.0)  # the same people
+BALANCED = dataclasses.replace(
+    CONFOUNDED,
+    name="synthetic_balanced",
+    num_subjects=12,
+    label_counts=(36, 36, 36),
+    confound=0.0,
+)
 # To pre-train on: nobody of the composite is in it.
 EMOTIONS = (
     ("anger", "disgust", "fear", "sadness"),
@@ -104,6 +148,7 @@ class Annotation:
         emotion: as recorded; belongs to `label`.
         shown: the emotion that the face shows, equal to `emotion` except where
             the coders erred.
+        room: of the subject, a number in `rooms.ROOMS`; None for one of their own.
     """
 
     corpus: str
@@ -112,6 +157,7 @@ class Annotation:
     label: str
     emotion: str
     shown: str
+    room: int | None = None
 
     @property
     def key(self) -> str:
@@ -148,19 +194,40 @@ def annotations(
             frequencies of the corpus; it may come out the same.
     """
     rng = stream(seed, corpus.name, "coding sheet")
-    labels = iter(rng.permutation(np.repeat(LABELS, corpus.label_counts)).tolist())
+    confounded = corpus.confound is not None
+    dealt = _deal_round(corpus, rng) if confounded else _deal(corpus, rng)
     rows = []
-    for i, num_clips in enumerate(_clips_per_subject(corpus, rng), start=1):
-        subject = f"{corpus.name}/sub{i:02d}"
-        for j in range(1, num_clips + 1):
-            clip, label = f"EP{j:02d}_01", next(labels)
+    for i, labels in enumerate(dealt):
+        subject = f"{corpus.name}/sub{i + 1:02d}"
+        room = i % len(ROOMS) if confounded else None
+        for j, label in enumerate(labels, start=1):
+            clip = f"EP{j:02d}_01"
             coder = stream(seed, subject, clip, "coder")
             emotion = _draw_emotion(corpus, label, coder)
             shown = emotion
             if coder.random() < label_noise:
                 shown = _draw_emotion(corpus, _draw_label(corpus, coder), coder)
-            rows.append(Annotation(corpus.name, subject, clip, label, emotion, shown))
+            rows.append(
+                Annotation(corpus.name, subject, clip, label, emotion, shown, room)
+            )
     return tuple(rows)
+
+
+def _deal(corpus: Corpus, rng: np.random.Generator) -> Iterator[list[str]]:
+    """The labels of each subject's clips: any label goes to anybody."""
+    labels = rng.permutation(np.repeat(LABELS, corpus.label_counts))
+    for part in np.split(labels, np.cumsum(_clips_per_subject(corpus, rng))[:-1]):
+        yield part.tolist()
+
+
+def _deal_round(corpus: Corpus, rng: np.random.Generator) -> Iterator[list[str]]:
+    """The same where subjects go round the labels, see `Corpus.confound`."""
+    num_clips = corpus.num_clips // corpus.num_subjects
+    num_own = round(corpus.confound * num_clips)
+    for i in range(corpus.num_subjects):
+        others = 1 + np.arange(num_clips - num_own)
+        shifts = np.concatenate((np.zeros(num_own, int), others))
+        yield np.take(LABELS, rng.permutation(i + shifts) % len(LABELS)).tolist()
 
 
 def _clips_per_subject(corpus: Corpus, rng: np.random.Generator) -> list[int]:
@@ -229,6 +296,7 @@ def film_clip(
         camera=camera,
         num_frames=NUM_FRAMES,
         setting=setting,
+        room=row.room,
     )
     times = range(NUM_FRAMES) if frames == "all" else (0, footage.apex)
     return Clip(

@@ -80,6 +80,7 @@ def film(
     num_frames: int,
     apex: int | None = None,
     setting: Setting = ORDINARY,
+    room: int | None = None,
 ) -> Footage:
     """Films one clip; a pure function of its arguments.
 
@@ -95,11 +96,13 @@ def film(
         num_frames: from onset to offset, at least 2.
         apex: position of the apex frame, drawn near the middle where None.
         setting: difficulty of the movements.
+        room: number of the room in `rooms.ROOMS`, the same in all clips of a subject;
+            None for light of the subject's own.
 
     Raises:
         ValueError: for an unknown emotion, or unless 0 < apex < num_frames.
     """
-    actor = cast(seed, subject, camera)
+    actor = cast(seed, subject, camera, room)
     performance = perform(
         actor, clip, emotion, setting, num_frames=num_frames, apex=apex
     )

@@ -38,6 +38,8 @@ class SyntheticConfig(tfds.core.BuilderConfig):
 # A ridge classifier of optical flow reaches a UF1 of 0.72 (README.md).
 HARD = Setting(strength=0.7, nuisance=2.0)
 OVERT = Setting(strength=2.5)  # expressions that are no micro-expressions
+# Plain to see at 64 px, also for a net that learns from some 400 clips.
+PLAIN = Setting(strength=3.0, nuisance=0.5, head_motion=0.3)
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -100,6 +102,23 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             description="24 clips of 6 people who are not in `tiny`, 64 px: for tests.",
             corpora=(corpus.TINY_OTHERS,),
             size=64,
+        ),
+        SyntheticConfig(
+            name="confounded",
+            description="459 clips of 51 people, all frames, 64 px: the faces of 39 "
+            "tell what they show, those of 12 do not.",
+            corpora=(corpus.CONFOUNDED, corpus.BALANCED),
+            size=64,
+            frames="all",
+            setting=PLAIN,
+        ),
+        SyntheticConfig(
+            name="unconfounded",
+            description="459 clips of the same 51 people, whose faces tell nothing.",
+            corpora=(corpus.UNCONFOUNDED, corpus.BALANCED),
+            size=64,
+            frames="all",
+            setting=PLAIN,
         ),
     ]
 

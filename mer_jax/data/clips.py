@@ -8,7 +8,7 @@ import numpy as np
 
 from mer_jax.typing import Batch
 
-Clips = Mapping[str, jax.Array]  # feature -> [N, ...]; "label" int32[N]
+Clips = Mapping[str, jax.Array]  # feature -> [N, ...]; "label", "subject" int32[N]
 
 
 def gather(clips: Clips, index: jax.Array | np.ndarray) -> Batch:

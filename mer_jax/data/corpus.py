@@ -68,6 +68,16 @@ class Corpus:
         """[N] corpus of each clip."""
         return tuple(k.split("/", 1)[0] for k in self.keys)
 
+    @property
+    def subject_numbers(self) -> np.ndarray:
+        """int32[N], the place of each clip's subject among the sorted subjects."""
+        return np.unique(self.subjects, return_inverse=True)[1].astype(np.int32)
+
+    @property
+    def num_subjects(self) -> int:
+        """How many people are in it, the same number in two corpora being two."""
+        return len(set(self.subjects))
+
     def content_hash(self) -> str:
         """Returns 16 hex digits of keys, labels and every feature's bytes."""
         digest = hashlib.sha256("\n".join((*self.keys, *self.classes)).encode())

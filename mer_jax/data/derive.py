@@ -29,6 +29,7 @@ from mer_jax.preprocess.parallel import in_order
 if TYPE_CHECKING:  # it uses this module
     from mer_jax.data.corpora import Data
 
+Shape = tuple[int, ...]  # of one clip
 Faces = np.ndarray  # [N] 'found', 'center_crop', 'unsought' or 'skipped'
 
 
@@ -106,9 +107,10 @@ class Footing:
         return cached(self.cache / kind, self.name.replace("/", "-"), key, compute)
 
 
-def flow_images(footing: Footing, size: int) -> tuple[np.ndarray, Faces]:
+def flow_images(footing: Footing, shape: Shape) -> tuple[np.ndarray, Faces]:
     """Returns uint8[N, size, size, 3] optical flow images, zero where skipped."""
-    data, alignment = footing.data, footing.alignment(footing.data.crop)
+    size, data = shape[0], footing.data
+    alignment = footing.alignment(data.crop)
     recipe: dict[str, Any] = {
         "size": size,
         "method": data.flow,
@@ -139,17 +141,15 @@ def _flow_image(recipe: dict[str, Any], clip: tuple[str, Crops | None]) -> np.nd
 
 
 def frames(
-    which: Literal["onset", "apex"], footing: Footing, size: int
+    which: Literal["onset", "apex"], footing: Footing, shape: Shape
 ) -> tuple[np.ndarray, Faces]:
     """Returns uint8[N, size, size, 3] RGB crops of one frame, zero where skipped."""
-    alignment = footing.alignment(size)
-    if alignment.align == "none":  # a system reads one size
-        alignment = dataclasses.replace(alignment, align="center_crop")
+    alignment = _of_one_size(footing, shape[0])
     position = ("onset", "apex").index(which)
 
     def compute() -> dict[str, np.ndarray]:
         pairs = _pairs(footing, alignment)
-        nothing = np.zeros((size, size, 3), np.uint8)
+        nothing = np.zeros(shape, np.uint8)
         chosen = [nothing if p is None else p.frames[position] for p in pairs]
         return {"frames": np.stack(chosen), "faces": _faces(pairs)}
 
@@ -157,10 +157,48 @@ def frames(
     return arrays["frames"], arrays["faces"]
 
 
-DERIVED: Mapping[str, Callable[[Footing, int], tuple[np.ndarray, Faces]]] = {
+def _of_one_size(footing: Footing, size: int) -> Alignment:
+    """Returns how faces are cut out for a system that reads one size."""
+    alignment = footing.alignment(size)
+    if alignment.align == "none":
+        return dataclasses.replace(alignment, align="center_crop")
+    return alignment
+
+
+def clip(footing: Footing, shape: Shape) -> tuple[np.ndarray, Faces]:
+    """Returns uint8[N, T, size, size, 3], T RGB crops from onset to offset.
+
+    Evenly spaced and rounded to the nearest frame, the later of two as near; short
+    clips repeat frames. Zero where skipped.
+    """
+    count, size = shape[:2]
+    alignment = _of_one_size(footing, size)
+
+    def compute() -> dict[str, np.ndarray]:
+        footage = [footing.footage(c, _evenly(c, count)) for c in footing.chosen]
+        with Landmarker(footing.data.landmarker) as landmarks:
+            crops = _cropped(footing, footage, alignment, landmarks)
+        nothing = np.zeros(shape, np.uint8)
+        chosen = [nothing if c is None else c.frames for c in crops]
+        return {"clip": np.stack(chosen), "faces": _faces(crops)}
+
+    arrays = footing.cached("clip", {"frames": count}, alignment, compute)
+    return arrays["clip"], arrays["faces"]
+
+
+def _evenly(c: Chosen, count: int) -> list[int]:
+    onset, offset = c.reading["onset_index"], c.reading["offset_index"]
+    steps = max(count - 1, 1)
+    return [
+        onset + ((offset - onset) * 2 * t + steps) // (2 * steps) for t in range(count)
+    ]
+
+
+DERIVED: Mapping[str, Callable[[Footing, Shape], tuple[np.ndarray, Faces]]] = {
     "flow": flow_images,
     "onset": functools.partial(frames, "onset"),
     "apex": functools.partial(frames, "apex"),
+    "clip": clip,
 }
 
 
@@ -186,14 +224,23 @@ def _pairs(footing: Footing, alignment: Alignment) -> list[Crops | None]:
             footing.footage(c, (c.reading["onset_index"], apex))
             for c, apex in zip(footing.chosen, apexes, strict=True)
         ]
-        crops: Iterator[Crops | None] = crops_of_clips(
-            footage,
-            alignment,
-            landmarks,
-            directory=footing.cache / "crops",
-            progress=footing.told("cropping faces of"),
-        )
-        return list(crops)
+        return _cropped(footing, footage, alignment, landmarks)
+
+
+def _cropped(
+    footing: Footing,
+    footage: Sequence[Footage],
+    alignment: Alignment,
+    landmarks: Landmarker,
+) -> list[Crops | None]:
+    crops: Iterator[Crops | None] = crops_of_clips(
+        footage,
+        alignment,
+        landmarks,
+        directory=footing.cache / "crops",
+        progress=footing.told("cropping faces of"),
+    )
+    return list(crops)
 
 
 def _apexes(footing: Footing, alignment: Alignment, landmarks: Landmarker) -> list[int]:

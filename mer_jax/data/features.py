@@ -44,7 +44,7 @@ def feature_arrays(
         if all(name in one.stored for one in _corpora(footing)):
             found[name] = _stored(name, footing)
         elif name in DERIVED and filmed:
-            found[name], faces = DERIVED[name](footing, spec.shape[0])
+            found[name], faces = DERIVED[name](footing, spec.shape)
         else:
             raise _cannot_give(name, footing)
         _check(name, found[name], spec, footing)

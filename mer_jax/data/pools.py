@@ -54,11 +54,13 @@ class Pool:
 class Resident:
     """All clips of an experiment: the sample's N, then the pools'.
 
-    Attributes: as of `Corpus`; `labels` are -1 where a pool has none.
+    Attributes: as of `Corpus`; `labels` are -1 where a pool has none,
+    `subject_numbers` in all pools.
     """
 
     keys: tuple[str, ...]
     labels: np.ndarray
+    subject_numbers: np.ndarray
     classes: tuple[str, ...]
     features: Mapping[str, np.ndarray]
 
@@ -79,15 +81,27 @@ def resident(sample: Corpus, pools: Sequence[tuple[Pool, Corpus]]) -> Resident |
             )
     everything = [sample, *(corpus for _, corpus in pools)]
     labels = [c.labels if p.protocol else np.full(len(c.keys), -1) for p, c in pools]
+    strangers = [np.full(len(c.keys), -1, np.int32) for _, c in pools]
     return Resident(
         keys=tuple(key for corpus in everything for key in corpus.keys),
         labels=np.concatenate([sample.labels, *labels]).astype(np.int32),
+        subject_numbers=np.concatenate([sample.subject_numbers, *strangers]),
         classes=sample.classes,
         features={
             name: np.concatenate([corpus.features[name] for corpus in everything])
             for name in sample.features
         },
     )
+
+
+def resident_arrays(clips: Resident | Corpus) -> dict[str, np.ndarray]:
+    """Returns what lies on the devices, name -> [N, ...].
+
+    That is the features, "label" int32[N] and "subject" int32[N], the number of the
+    person, -1 for people of pools.
+    """
+    own = {"label": clips.labels, "subject": clips.subject_numbers}
+    return {**clips.features, **own}
 
 
 def with_pools(

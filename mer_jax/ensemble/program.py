@@ -12,7 +12,7 @@ from mer_jax import rng
 from mer_jax.data.clips import gather
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
-from mer_jax.data.pools import Resident
+from mer_jax.data.pools import Resident, resident_arrays
 from mer_jax.ensemble.lift import Spmd, lift, per_run, put, replicate, run_mesh
 from mer_jax.train.stage import System
 from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
@@ -50,8 +50,9 @@ class Program:
         self.layout = layout
         self.mesh = run_mesh(layout.devices)
         self.width = self.mesh.size * layout.lanes
-        arrays = {**corpus.features, "label": corpus.labels}
-        self.clips: Mapping[str, jax.Array] = replicate(self.mesh, arrays)
+        self.clips: Mapping[str, jax.Array] = replicate(
+            self.mesh, resident_arrays(corpus)
+        )
         # Cached per program, so that a sweep's next row frees this one's clips.
         self.init = functools.cache(self._init)
         self.step = functools.cache(self._step)

@@ -179,14 +179,16 @@ def open_rows(
     read = functools.cache(functools.partial(_load, cache, progress))
     rows = []
     for experiment in experiments:
-        # The class count is the corpus's, so features are asked of a trial build.
-        features = tuple(sorted(experiment.system.build(2).features.items()))
+        # Counts are the corpus's, so features are asked of a trial build.
+        features = tuple(sorted(experiment.system.build(2, 2).features.items()))
         corpus = read(experiment.data, experiment.protocol, features)
         pools = tuple((p, read(p.data, p.protocol, features)) for p in experiment.pools)
         rows.append(
             Row(
                 experiment=experiment,
-                system=experiment.system.build(len(corpus.classes)),
+                system=experiment.system.build(
+                    len(corpus.classes), corpus.num_subjects
+                ),
                 corpus=corpus,
                 folds=with_pools(experiment.protocol.folds(corpus), corpus, pools),
                 pools=pools,

@@ -181,8 +181,13 @@ def _check_unique(what: str, holder: "System | Stage") -> None:
 class SystemConfig(Protocol):
     """The frozen dataclass of a system: its numbers, each tagged by its source."""
 
-    def build(self, num_classes: int) -> System:
-        """Returns the system these numbers describe."""
+    def build(self, num_classes: int, num_subjects: int) -> System:
+        """Returns the system these numbers describe.
+
+        Args:
+          num_classes: K.
+          num_subjects: people in the sample, for nets that tell them apart.
+        """
         ...
 
     def tiny(self) -> "SystemConfig":

@@ -231,3 +231,32 @@ def test_macro_clips_may_have_a_pseudo_apex(tmp_path):
             corpus.features["apex"][0], original((data,), frame)
         )
         assert f"apex of 6 macro clips: {number} frames after the onset" in corpus.rules
+
+
+def clip(count, size=48):
+    return {"clip": jax.ShapeDtypeStruct((count, size, size, 3), np.uint8)}
+
+
+@pytest.mark.parametrize(
+    ("count", "numbers"),
+    [
+        (1, (0,)),
+        (2, (0, 4)),
+        (3, (0, 2, 4)),
+        (4, (0, 1, 3, 4)),
+        (7, (0, 1, 1, 2, 3, 3, 4)),
+    ],
+)
+def test_a_clip_is_frames_evenly_from_onset_to_offset(count, numbers, own, cache):
+    corpus = load(*own, clip(count), cache=cache)
+    assert corpus.features["clip"].shape == (6, count, 48, 48, 3)
+    for position, number in enumerate(numbers):
+        found = corpus.features["clip"][0, position]
+        np.testing.assert_array_equal(found, original(own, number))
+
+
+def test_a_clip_is_cut_out_at_the_size_a_system_reads(own, cache):
+    small = load(*own, clip(2, 24), cache=cache).features["clip"]
+    both = load(*own, frames(24), cache=cache).features
+    np.testing.assert_array_equal(small[:, 0], both["onset"])
+    assert (small[:, 0] != small[:, 1]).any()

@@ -8,7 +8,7 @@ import pytest
 from mer_jax.errors import UserError
 from tests import toys
 
-FEATURES = toys.Duel().build(3).features
+FEATURES = toys.Duel().build(3, 6).features
 CORPUS = toys.corpus(FEATURES)
 
 
@@ -92,3 +92,12 @@ def test_the_content_hash_does_not_see_memory_order_label_type_or_name():
         },
     )
     assert same.content_hash() == CORPUS.content_hash()
+
+
+def test_subjects_are_numbered_in_order_of_their_names():
+    made = toys.corpus(FEATURES)
+    names = sorted(set(made.subjects))
+    assert made.num_subjects == len(names) == len(toys.SUBJECTS)
+    numbers = made.subject_numbers
+    assert numbers.dtype == np.int32
+    assert [names[n] for n in numbers] == list(made.subjects)

@@ -28,7 +28,7 @@ SUBJECTS = st.dictionaries(
     st.integers(1, 40),
     min_size=2,
 )
-FEATURES = toys.Duel().build(3).features
+FEATURES = toys.Duel().build(3, 6).features
 
 
 def made(subjects, seed=0):

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from mer_jax.data.corpora import Data
 from mer_jax.data.folds import leave_one_subject_out
-from mer_jax.data.pools import Pool, resident, shared_fold, with_pools
+from mer_jax.data.pools import Pool, resident, resident_arrays, shared_fold, with_pools
 from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
 from tests import toys
 
-FEATURES = toys.Duel().build(3).features
+FEATURES = toys.Duel().build(3, 6).features
 SAMPLE = toys.corpus(FEATURES, subjects={"a/1": 8, "a/2": 8, "b/1": 8})
 OTHERS = toys.corpus(FEATURES, subjects={"c/1": 8, "c/2": 16}, seed=1)
 MIXED = toys.corpus(FEATURES, subjects={"a/2": 8, "c/1": 16}, seed=2)
@@ -100,3 +100,14 @@ def test_the_shared_fold_holds_the_shared_pools_alone():
     fold = shared_fold(folds, [p for p, _ in pools])
     assert list(fold.pools) == ["pretraining"]
     assert len(fold.train) == len(fold.test) == 0
+
+
+def test_people_of_pools_have_no_number():
+    extra = toys.corpus(FEATURES, subjects=toys.OTHERS, seed=5)
+    both = resident(SAMPLE, [(Pool(name="extra", data=Data()), extra)])
+    own = len(SAMPLE.keys)
+    for clips in (SAMPLE, both):
+        numbers = resident_arrays(clips)["subject"]
+        assert numbers.dtype == np.int32 and len(numbers) == len(clips.keys)
+        np.testing.assert_array_equal(numbers[:own], SAMPLE.subject_numbers)
+        assert (numbers[own:] == -1).all()

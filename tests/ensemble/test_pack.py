@@ -10,9 +10,9 @@ from tests import flights, toys
 
 ROW = flights.row_of(
     toys.Duel(),
-    toys.Duel().build(3),
+    toys.Duel().build(3, 6),
     toys.corpus(
-        toys.Duel().build(3).features,
+        toys.Duel().build(3, 6).features,
         subjects={f"c/s{i:02}": 2 + i % 5 * 8 for i in range(20)},
     ),
 )

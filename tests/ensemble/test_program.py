@@ -73,7 +73,7 @@ def test_functions_are_made_once(program):
 
 def test_finding_out_shapes_and_names_and_training_share_one_trace(tmp_path):
     made = toys.Duel()
-    system, corpus = flights.counted(made.build(3)), flights.row("duel").corpus
+    system, corpus = flights.counted(made.build(3, 6)), flights.row("duel").corpus
     row = flights.row_of(made, system, corpus)
     program = flights.program_of(row)
     runner = flights.runner(row, program, flights.folds_of(row)[:1], tmp_path)

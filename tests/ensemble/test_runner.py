@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mer_jax import rng
+from mer_jax.data.pools import resident_arrays
 from mer_jax.data.schedule import schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.lift import replicate
@@ -170,8 +171,7 @@ def with_clip(program, corpus, clip, value):
     """The resident clips with one of them made bad."""
     apex = corpus.features["apex"].copy()
     apex[clip] = value
-    arrays = {**corpus.features, "apex": apex, "label": corpus.labels}
-    return replicate(program.mesh, arrays)
+    return replicate(program.mesh, {**resident_arrays(corpus), "apex": apex})
 
 
 def assert_last_good_checkpoint_leads_to_the_end(runner, steps):

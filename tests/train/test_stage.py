@@ -56,7 +56,7 @@ def test_only_trained_leaves_have_gradients_and_the_loss_joins_the_metrics():
 
 
 def test_stages_and_updates_of_one_name_are_refused():
-    system = toys.Duel().build(3)
+    system = toys.Duel().build(3, 6)
     (only,) = system.stages
     with pytest.raises(ValueError, match=r"stages of 'duel'.*\['duel', 'duel'\]"):
         dataclasses.replace(system, stages=(only, only))

@@ -95,7 +95,7 @@ class MoExt:
     conv: Convolve = "auto"  # [D] "cpu" on a CPU, else "native"
     remat: bool = False  # [D] of `pretrain`: less memory, more arithmetic
 
-    def build(self, num_classes: int) -> System:
+    def build(self, num_classes: int, num_subjects: int) -> System:
         """Returns the system of stages `pretrain`, unless left out, and `objective`.
 
         Raises:

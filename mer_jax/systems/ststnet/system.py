@@ -30,7 +30,7 @@ class STSTNet:
     order: Order = "label"  # [C] the loader walks label folders, unshuffled
     chunk: int | None = 16  # [D] clips per block of the stem; speed only
 
-    def build(self, num_classes: int) -> System:
+    def build(self, num_classes: int, num_subjects: int) -> System:
         """Returns the system: one stage, one update, cross-entropy."""
         if self.channels not in ("bgr", "rgb"):
             raise ValueError(f"channels must be bgr or rgb, got {self.channels!r}")

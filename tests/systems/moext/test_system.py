@@ -91,7 +91,7 @@ def started(stage, config, finished):
 def told(config):
     """What can be told of a config: of its stages, its leaves, its losses."""
     finished, seen = {}, {}
-    system = config.build(3)
+    system = config.build(3, 6)
     for stage in system.stages:
         batch, state = started(stage, config, finished)
         shapes = {name: leaf.shape for name, leaf in flatten(state.params).items()}
@@ -117,7 +117,7 @@ def traced(**changes):
     """The programs of a config as text, and what they are run on."""
     config = dataclasses.replace(TINY, **changes)
     finished, seen = {}, []
-    for stage in config.build(3).stages:
+    for stage in config.build(3, 6).stages:
         batch, state = jax.eval_shape(
             lambda stage=stage: started(stage, config, finished)
         )
@@ -185,7 +185,7 @@ def test_a_value_that_a_switch_does_not_have_is_an_error(changes):
 def test_bfloat16_keeps_parameters_statistics_and_losses_in_float32():
     config = dataclasses.replace(TINY, precision="bfloat16")
     finished = {}
-    for stage in config.build(3).stages:
+    for stage in config.build(3, 6).stages:
         batch, state = jax.eval_shape(
             lambda stage=stage: started(stage, config, finished)
         )
@@ -201,7 +201,7 @@ def test_bfloat16_keeps_parameters_statistics_and_losses_in_float32():
 
 def test_an_epoch_is_ten_passes_where_clips_are_enlarged():
     passes = lambda **changes: [
-        stage.num_epochs for stage in MoExt(**changes).build(3).stages
+        stage.num_epochs for stage in MoExt(**changes).build(3, 6).stages
     ]
     assert passes() == [300, 300]
     assert passes(aug10="off") == [30, 30]
@@ -221,7 +221,7 @@ def test_onset_and_apex_are_turned_alike():
     """No motion may come of the enlargement: equal frames stay equal."""
     still = clips(16)["onset"]
     batch = {**clips(16), "apex": still}
-    for stage in TINY.build(3).stages[1:]:
+    for stage in TINY.build(3, 6).stages[1:]:
         frames = stage.prepare({}, {}, batch, jax.random.key(3))["frames"]
         np.testing.assert_array_equal(frames[:, 0], frames[:, 1])
         assert not np.allclose(frames[:, 0] * 255, still)
@@ -242,9 +242,9 @@ def saved(path, stage):
 @pytest.mark.parametrize("pretrain", [True, False])
 def test_the_first_stage_starts_from_the_weights_of_a_file(pretrain, tmp_path):
     path = tmp_path / "weights.safetensors"
-    batch, leaves = saved(path, TINY.build(3).stages[0])
+    batch, leaves = saved(path, TINY.build(3, 6).stages[0])
     config = dataclasses.replace(TINY, pretrain=pretrain, init_weights=str(path))
-    first = config.build(3).stages[0]
+    first = config.build(3, 6).stages[0]
     params, model_state = jax.jit(first.init)(jax.random.key(7), batch)
     found = flatten({"params": params, "model_state": model_state})
     shared = [n for n in found if not n.startswith("params/head/")]
@@ -256,4 +256,4 @@ def test_the_first_stage_starts_from_the_weights_of_a_file(pretrain, tmp_path):
 def test_a_file_of_weights_that_is_not_there_is_an_error_before_any_work(tmp_path):
     config = dataclasses.replace(TINY, init_weights=str(tmp_path / "none.safetensors"))
     with pytest.raises(UserError, match="cannot read weights"):
-        config.build(3)
+        config.build(3, 6)

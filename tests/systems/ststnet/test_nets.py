@@ -46,7 +46,7 @@ def dtype(x64):
 
 @functools.cache
 def built(chunk=4, dropout=0.0, **more):
-    return STSTNet(dropout=dropout, batch=BATCH, chunk=chunk, **more).build(3)
+    return STSTNet(dropout=dropout, batch=BATCH, chunk=chunk, **more).build(3, 6)
 
 
 @functools.cache
@@ -264,7 +264,7 @@ def test_every_parameter_starts_within_pytorchs_bounds_and_apart(golden):
 
 
 def test_networks_of_other_sizes_have_parameters_to_match():
-    (stage,) = STSTNet(size=16, filters=(2, 2)).build(5).stages
+    (stage,) = STSTNet(size=16, filters=(2, 2)).build(5, 6).stages
     flow = np.zeros((4, 16, 16, 3), np.uint8)
     example = {"flow": flow, "mask": np.ones(4, bool)}
     params, _ = jax.eval_shape(stage.init, jax.random.key(0), example)

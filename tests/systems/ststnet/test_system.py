@@ -38,14 +38,14 @@ def batch(config):
 
 @functools.cache
 def nets(config=CONFIG):
-    stage = config.build(3).stages[0]
+    stage = config.build(3, 6).stages[0]
     return jax.jit(stage.init)(jax.random.key(1), batch(config))
 
 
 @functools.cache
 def loss(config):
     """The training loss as a jitted function of nets, batch and key."""
-    (update,) = config.build(3).stages[0].updates
+    (update,) = config.build(3, 6).stages[0].updates
 
     def loss(params, model_state, batch, key):
         _, aux = update.gradients(flatten(params), {}, model_state, batch, key)
@@ -58,13 +58,13 @@ def loss(config):
 
 
 def shapes(config):
-    init = config.build(3).stages[0].init
+    init = config.build(3, 6).stages[0].init
     leaves = flatten(jax.eval_shape(init, jax.random.key(1), batch(config))[0])
     return {name: leaf.shape for name, leaf in leaves.items()}
 
 
 def clips_of_steps(config):
-    (stage,) = config.build(3).stages
+    (stage,) = config.build(3, 6).stages
     clips = corpus(config.size)
     return schedule(
         np.arange(3, 24),
@@ -78,7 +78,7 @@ def clips_of_steps(config):
 
 
 def step_of_optimiser(config):
-    (update,) = config.build(3).stages[0].updates
+    (update,) = config.build(3, 6).stages[0].updates
     ones = {"x": np.ones(1, np.float32)}
     return float(update.tx.update(ones, update.tx.init(ones), ones)[0]["x"][0])
 
@@ -137,13 +137,13 @@ def test_the_published_numbers():
         "order": "label",
         "chunk": 16,
     }
-    (stage,) = STSTNet().build(3).stages
+    (stage,) = STSTNet().build(3, 6).stages
     assert (stage.source.batch, stage.source.order, stage.num_epochs) == (
         256,
         "label",
         800,
     )
-    assert STSTNet().build(3).features["flow"].shape == (28, 28, 3)
+    assert STSTNet().build(3, 6).features["flow"].shape == (28, 28, 3)
 
 
 def test_tiny_is_small_and_otherwise_the_same():
@@ -158,7 +158,7 @@ def test_tiny_is_small_and_otherwise_the_same():
 
 def test_rgb_reads_the_channels_as_stored_and_bgr_the_other_way_round():
     rows, other = batch(CONFIG), dataclasses.replace(CONFIG, channels="rgb")
-    bgr, rgb = (jax.jit(config.build(3).predict) for config in (CONFIG, other))
+    bgr, rgb = (jax.jit(config.build(3, 6).predict) for config in (CONFIG, other))
     flipped = {**rows, "flow": rows["flow"][..., ::-1]}
     expected = bgr(*nets(), rows)
     np.testing.assert_allclose(rgb(*nets(), flipped), expected, rtol=1e-5, atol=1e-5)
@@ -167,7 +167,7 @@ def test_rgb_reads_the_channels_as_stored_and_bgr_the_other_way_round():
 
 def test_other_channel_orders_are_refused():
     with pytest.raises(ValueError, match="bgr or rgb, got 'grb'"):
-        dataclasses.replace(CONFIG, channels="grb").build(3)
+        dataclasses.replace(CONFIG, channels="grb").build(3, 6)
 
 
 def test_dropout_draws_by_the_key_in_training_and_never_in_evaluation():
@@ -178,12 +178,12 @@ def test_dropout_draws_by_the_key_in_training_and_never_in_evaluation():
     same = [float(loss(without)(*nets(), rows, key)) for key in keys]
     assert same[0] == same[2] != with_dropout[0]
     np.testing.assert_array_equal(
-        *(jax.jit(c.build(3).predict)(*nets(), rows) for c in (CONFIG, without))
+        *(jax.jit(c.build(3, 6).predict)(*nets(), rows) for c in (CONFIG, without))
     )
 
 
 def test_a_head_has_as_many_outputs_as_there_are_classes():
-    five = CONFIG.build(5)
+    five = CONFIG.build(5, 6)
     told = jax.eval_shape(
         lambda key, rows: five.predict(*five.stages[0].init(key, rows), rows),
         jax.random.key(1),
