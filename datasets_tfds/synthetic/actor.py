@@ -8,7 +8,7 @@ from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.identity import Identity, draw_identity
 from datasets_tfds.synthetic.muscles import MUSCLES, Style, draw_style
 from datasets_tfds.synthetic.portrait import Portrait, draw_portrait
-from datasets_tfds.synthetic.rooms import ROOMS, enter
+from datasets_tfds.synthetic.rooms import enter
 from datasets_tfds.synthetic.streams import stream
 
 
@@ -41,11 +41,11 @@ def cast(seed: int, subject: str, camera: Camera, room: int | None = None) -> Ac
         seed: of the corpus.
         subject: 'synthetic_casme2/sub01'.
         camera: that films the subject.
-        room: number of the room in `ROOMS`, None for light of the subject's own.
+        room: number of the room in `rooms.ROOMS`, None for light of the subject's own.
     """
     identity = draw_identity(stream(seed, subject, "identity"))
     if room is not None:
-        identity = enter(identity, ROOMS[room])
+        identity = enter(identity, room)
     styles = {
         number: draw_style(stream(seed, subject, "style", number)) for number in MUSCLES
     }

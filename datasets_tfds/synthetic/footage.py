@@ -100,7 +100,7 @@ def film(
             None for light of the subject's own.
 
     Raises:
-        ValueError: for an unknown emotion, or unless 0 < apex < num_frames.
+        ValueError: for an unknown emotion or room, or unless 0 < apex < num_frames.
     """
     actor = cast(seed, subject, camera, room)
     performance = perform(

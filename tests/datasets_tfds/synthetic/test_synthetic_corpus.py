@@ -1,4 +1,4 @@
-"""Tests for datasets_tfds/synthetic/corpus.py and streams.py."""
+"""Tests for datasets_tfds/synthetic/corpus.py, coding_sheet.py and streams.py."""
 
 import collections
 import dataclasses
@@ -13,13 +13,8 @@ from hypothesis import strategies as st
 
 from datasets_tfds.synthetic import corpus
 from datasets_tfds.synthetic.camera import Camera
-from datasets_tfds.synthetic.corpus import (
-    COMPOSITE,
-    LABELS,
-    NUM_FRAMES,
-    TINY,
-    annotations,
-)
+from datasets_tfds.synthetic.coding_sheet import LABELS, annotations
+from datasets_tfds.synthetic.corpus import COMPOSITE, NUM_FRAMES, TINY
 from datasets_tfds.synthetic.expressions import EMOTIONS
 from datasets_tfds.synthetic.performance import Setting
 from datasets_tfds.synthetic.streams import stream
