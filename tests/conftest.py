@@ -1,11 +1,17 @@
 """Settings of every test: four host devices, strict shapes, repeatable examples."""
 
+import os
+
 import absl.flags
 import hypothesis
 import jax
 import pytest
 
-jax.config.update("jax_num_cpu_devices", 4)  # before any JAX computation
+# Before any JAX computation. Tests compile far more than they compute.
+os.environ["XLA_FLAGS"] = " ".join(
+    [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
+)
+jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Derandomised: a failure on one machine is a failure on all of them.

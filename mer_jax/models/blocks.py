@@ -78,13 +78,18 @@ class BatchNorm(nn.Module):
 
     The running variance is the unbiased one. One valid value per channel has
     variance 0; PyTorch refuses it.
+
+    Attributes:
+      scale_init: of the scale, 1 unless given; the shift begins at 0.
     """
+
+    scale_init: nn.initializers.Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
         """Returns [B, ..., C] in the dtype of `x`; statistics at least float32."""
         shape = x.shape[-1:]
-        scale = self.param("scale", nn.initializers.ones, shape)
+        scale = self.param("scale", self.scale_init, shape)
         bias = self.param("bias", nn.initializers.zeros, shape)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape)
         var = self.variable("batch_stats", "var", jnp.ones, shape)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from mer_jax.models.blocks import BatchNorm, Compute, convolution
+from mer_jax.models.video import convolution_for
 
 FAN_OUT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # torchvision's
 
@@ -49,7 +50,10 @@ class ResNet18(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut, projected where shapes change."""
+    """Two convolutions beside a shortcut, projected where shapes change.
+
+    Their windows are 3x3 on images and 3x3x3 on clips, of which every frame stays.
+    """
 
     features: int
     stride: int
@@ -57,8 +61,8 @@ class BasicBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
-        """Returns [B, H / stride, W / stride, features], rounded up."""
-        conv = functools.partial(convolution, compute=self.compute, init=FAN_OUT)
+        """Returns [B, H / stride, W / stride, features], rounded up; clips alike."""
+        conv = functools.partial(convolution_for(x), compute=self.compute, init=FAN_OUT)
         y = conv(self.features, 3, stride=self.stride, name="conv1")(x)
         y = nn.relu(BatchNorm(name="bn1")(y, mask, train))
         y = conv(self.features, 3, name="conv2")(y)
@@ -72,21 +76,24 @@ class BasicBlock(nn.Module):
 def max_pool(x: jax.Array) -> jax.Array:
     """Returns the maxima of 3x3 windows, stride 2, padded by -inf on all sides.
 
+    In clips windows are three frames long, too, one around each frame.
+
     Maxima of slices instead of `reduce_window`, whose gradient is slow on CPUs. A
     tie splits its gradient, where PyTorch gives all to the first.
 
     Args:
-      x: float[B, H, W, C].
+      x: float[B, H, W, C] images or float[B, T, H, W, C] clips.
     """
     lowest = jnp.array(-jnp.inf, x.dtype)
-    for axis in (1, 2):
+    rows = x.ndim - 3
+    windows = ((rows, 2), (rows + 1, 2), (1, 1))  # axis, stride; time last
+    for axis, stride in windows[: x.ndim - 2]:
         padding = [(0, 0, 0)] * x.ndim
         padding[axis] = (1, 1, 0)
         padded = jax.lax.pad(x, lowest, padding)
-        count = (x.shape[axis] - 1) // 2 + 1
+        last = stride * ((x.shape[axis] - 1) // stride) + 1
         slices = [
-            jax.lax.slice_in_dim(padded, i, i + 2 * count - 1, 2, axis)
-            for i in range(3)
+            jax.lax.slice_in_dim(padded, i, i + last, stride, axis) for i in range(3)
         ]
         x = functools.reduce(jnp.maximum, slices)
     return x

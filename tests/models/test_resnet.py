@@ -1,5 +1,7 @@
 """Tests for mer_jax/models/resnet.py."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -76,3 +78,41 @@ def test_the_way_of_computing_changes_rounding_alone():
     assert half.dtype == jnp.bfloat16
     apart = np.linalg.norm(half - expected) / np.linalg.norm(expected)
     assert apart < 0.03
+
+
+def test_max_pool_of_clips_sees_neighbouring_frames():
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 7, 3)) - 5
+    theirs = functools.partial(
+        nn.max_pool,
+        window_shape=(3, 3, 3),
+        strides=(1, 2, 2),
+        padding=[(1, 1)] * 3,
+    )
+    x = jnp.array(x, jnp.float32)
+    np.testing.assert_array_equal(max_pool(x), theirs(x))
+    gradients = [
+        jax.grad(lambda x, f=f: (f(x) ** 2).sum())(x) for f in (max_pool, theirs)
+    ]
+    np.testing.assert_allclose(*gradients, rtol=1e-6)
+
+
+def test_a_block_of_clips_that_reads_one_frame_is_the_block_of_images():
+    clips = np.random.default_rng(0).normal(size=(2, 3, 6, 6, 4)).astype(np.float32)
+    images, mask = clips.reshape(6, 6, 6, 4), np.ones(6, bool)
+    block = BasicBlock(8, 2, Compute())
+    variables = jax.jit(lambda k: block.init(k, images, mask, False))(jax.random.key(0))
+
+    def longer(leaf):
+        """A kernel whose middle frame is the kernel of images; others are 0."""
+        if leaf.ndim < 4:
+            return leaf
+        before = len(leaf) // 2
+        return jnp.pad(leaf[None], ((before, before), *[(0, 0)] * 4))
+
+    run = lambda v, x, m: block.apply(v, x, m, True, mutable=["batch_stats"])
+    expected, updates = jax.jit(run)(variables, images, mask)
+    found, updated = jax.jit(run)(jax.tree.map(longer, variables), clips, mask[:2])
+    assert found.shape == (2, 3, 3, 3, 8)
+    np.testing.assert_allclose(found.reshape(expected.shape), expected, atol=1e-5)
+    for a, b in zip(*map(jax.tree.leaves, (updated, updates)), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

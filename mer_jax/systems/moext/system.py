@@ -9,13 +9,12 @@ import dataclasses
 from typing import Any, Literal, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mer_jax.losses.reconstruction import Reduction
 from mer_jax.models import decoder
 from mer_jax.models.blocks import Compute
-from mer_jax.models.convolution import Convolution, for_cpu, im2col
+from mer_jax.models.computing import Convolve, Precision, computing
 from mer_jax.models.weights import Weights, adopt, read
 from mer_jax.systems.moext import nets, separator, views
 from mer_jax.systems.moext.loss import Negative
@@ -26,14 +25,6 @@ from mer_jax.train.stage import Loss, Stage, System, Update, gradients_of
 from mer_jax.typing import Key
 
 Augmented = Literal["both", "pretrain", "objective"]
-Precision = Literal["float32", "bfloat16"]
-PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}
-Convolve = Literal["auto", "native", "cpu", "im2col"]
-CONVOLUTIONS: dict[str, Convolution] = {
-    "native": jax.lax.conv_general_dilated,
-    "cpu": for_cpu,
-    "im2col": im2col,
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,16 +145,7 @@ class MoExt:
 
     def compute(self, *, remat: bool = False) -> Compute:
         """Returns how convolutions are computed."""
-        convolve = self.conv
-        if convolve == "auto":
-            convolve = "cpu" if jax.default_backend() == "cpu" else "native"
-        if convolve not in CONVOLUTIONS:
-            raise ValueError(f"conv: auto or one of {[*CONVOLUTIONS]}, got {self.conv}")
-        if self.precision not in PRECISIONS:
-            raise ValueError(
-                f"precision: one of {[*PRECISIONS]}, got {self.precision!r}"
-            )
-        return Compute(PRECISIONS[self.precision], CONVOLUTIONS[convolve], remat)
+        return computing(self.precision, self.conv, remat=remat)
 
     def init(self, net: nets.Pretraining | nets.Objective, weights: Weights | None):
         """Returns the `init` of a stage: drawn, and laid over by weights if given."""

@@ -1,0 +1,98 @@
+"""L_MI of MENet: what the features of the net that learns tell of the other's.
+
+Shapes: B clips, T frames, D features; N pairs, B * T, or B where clips are paired.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Literal
+
+import jax
+import jax.numpy as jnp
+
+from mer_jax.losses.mutual_information import (
+    corrected,
+    derangement,
+    donsker_varadhan,
+)
+from mer_jax.systems.menet.critic import Critic
+from mer_jax.train.stage import Aux
+from mer_jax.typing import Batch, Key, PyTree
+
+if TYPE_CHECKING:  # it uses this module
+    from mer_jax.systems.menet.system import MENet
+
+Pairs = Literal["frame", "clip"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimator:
+    """The critic T_theta and the two losses it is part of.
+
+    Attributes:
+      config: of the system.
+      learns: the net that learns, "menet" or "idnet".
+    """
+
+    config: "MENet"
+    learns: str
+
+    @property
+    def net(self) -> Critic:
+        """The critic; 256 and 64 features at the paper's width."""
+        return Critic(
+            out_act=self.config.critic_act,
+            inputs=self.config.critic_inputs,
+            projected=4 * self.config.width,
+            hidden=self.config.width,
+        )
+
+    def init(self, key: Key) -> tuple[PyTree, PyTree]:
+        """Returns parameters and the running average, as yet of nothing."""
+        one = jnp.zeros((1, 8 * self.config.width))
+        params = self.net.init(key, one, one)["params"]
+        return params, {"log_average": jnp.float32(-jnp.inf)}
+
+    def ascend(self, params, model_state, batch: Batch, key: Key):
+        """The critic's loss, the information it finds, negative; see `Loss`."""
+        joint, marginal, valid = self._scores(
+            params["critic"], batch["own"], batch, key
+        )
+        value, log_average = corrected(
+            joint,
+            marginal,
+            model_state["critic"]["log_average"],
+            rate=self.config.critic_rate,
+            where=valid,
+        )
+        state = {**model_state, "critic": {"log_average": log_average}}
+        return -value, Aux({"I": value}, state)
+
+    def learned(self, own: jax.Array, critic: PyTree, batch: Batch, key: Key):
+        """Returns L_MI, float32[], what the net that learns is to minimise, in nats.
+
+        Args:
+          own: float32[B, T, D], its features.
+          critic: parameters, which stand still.
+          batch: with "other" float32[B, T, D].
+          key: key[], of the marginal pairs.
+        """
+        joint, marginal, valid = self._scores(critic, own, batch, key)
+        value = donsker_varadhan(joint, marginal, where=valid)
+        return jnp.maximum(value, 0) if self.config.mi_clamp else value
+
+    def _scores(self, critic, own, batch, key):
+        """Returns T of joint and of marginal pairs, float32[N], and who is no padding.
+
+        Marginal pairs take the person of another clip and the same moment.
+        """
+        other = batch["other"]
+        if self.config.pairs == "clip":
+            own, other = (x.max(1, keepdims=True) for x in (own, other))
+        elif self.config.pairs != "frame":
+            raise ValueError(f"pairs: frame or clip, got {self.config.pairs!r}")
+        motion, person = (own, other) if self.learns == "menet" else (other, own)
+        elsewhere = person[derangement(key, batch["mask"])]
+        rows = lambda x: x.reshape(-1, x.shape[-1])
+        score = lambda who: self.net.apply({"params": critic}, rows(who), rows(motion))
+        valid = jnp.repeat(batch["mask"], own.shape[1])
+        return score(person), score(elsewhere), valid

@@ -1,0 +1,364 @@
+"""MENet's config and stages: every switch changes something, nobody learns unasked."""
+
+import dataclasses
+import functools
+import re
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mer_jax.ensemble import flops
+from mer_jax.systems.menet import MENet
+from mer_jax.systems.menet.clips import drawn, smaller
+from mer_jax.systems.menet.network import evaluated
+from mer_jax.train.stage import flatten
+from mer_jax.train.step import init_run, train_step
+
+# Of 2 x 2 positions, so that attention has a choice.
+TINY = dataclasses.replace(MENet().tiny(), size=32, identity_size=16, batch=6)
+STEPS = 2  # the second shows what an optimiser did in the first
+PEOPLE = 4
+
+# Other values of the fields that are no Literal; those of the others are all taken.
+OTHERS = {
+    "frames": (2,),
+    "size": (64,),
+    "identity_size": (32,),
+    "width": (3,),
+    "dao": (False,),
+    "dao_groups": (1,),
+    "div": (0.0, 1.0),
+    "mi": (0.0, 1.0),
+    "div_detach_first": (False,),
+    "num_critic": (1,),
+    "mi_clamp": (False,),
+    "critic_rate": (0.5,),
+    "critic_carry": (False,),
+    "learning_rate": (1e-3,),
+    "batch": (5,),
+    "identity_epochs": (3,),
+    "epochs": (3,),
+}
+SPEED_ONLY = {"conv", "remat"}
+# Set along with a switch that shows only then.
+TOGETHER = {
+    "dao_groups": {"frames": 4},
+    "mi_clip": {"mi": 100.0},  # short gradients are never clipped
+    "critic_rate": {"num_critic": 3},
+}
+
+
+def values():
+    """[(field, value)] of every switch but those of speed, the default left out."""
+    kinds = typing.get_type_hints(MENet)
+    cases = []
+    for field in dataclasses.fields(MENet):
+        if field.name in SPEED_ONLY:  # tests below
+            continue
+        others = OTHERS.get(field.name) or typing.get_args(kinds[field.name])
+        default = getattr(TINY, field.name)
+        assert others, f"{field.name}: which other values are there?"
+        cases += [(field.name, value) for value in others if value != default]
+    return cases
+
+
+def clips(config, count=None):
+    count = count or config.batch
+    shape = (count, config.frames, config.size, config.size, 3)
+    frames = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    return {
+        "clip": jnp.array(frames),
+        "label": jnp.arange(count, dtype=jnp.int32) % 3,
+        "subject": jnp.arange(count, dtype=jnp.int32) % PEOPLE,
+        "mask": jnp.arange(count) < count - 1,
+    }
+
+
+def started(stage, config, finished):
+    """An example batch and the state before the first step."""
+    batch = clips(config)
+    begin = functools.partial(init_run, stage, num_steps=jnp.int32(9), batch=batch)
+    return batch, begin(jax.random.key(0), finished=finished)
+
+
+def told(config):
+    """What can be told of a config: of its stages, its leaves, its losses."""
+    finished, seen = {}, {}
+    system = config.build(3, PEOPLE)
+    for stage in system.stages:
+        batch, state = started(stage, config, finished)
+        shapes = {name: leaf.shape for name, leaf in flatten(state.params).items()}
+        numbers = []
+        for _ in range(STEPS):
+            state, metrics = jax.jit(functools.partial(train_step, stage))(state, batch)
+            numbers += [float(value) for value in metrics.values()]
+        assert np.isfinite(numbers).all()
+        seen[stage.name] = stage.num_epochs, stage.source, shapes, numbers
+        finished[stage.name] = state.params, state.model_state
+    logits = system.predict(state.params, state.model_state, batch)
+    assert logits.shape == (len(batch["mask"]), 3)
+    return seen
+
+
+@functools.cache
+def told_of(**changes):
+    return told(dataclasses.replace(TINY, **changes))
+
+
+@functools.cache
+def traced(**changes):
+    """The programs of a config as text."""
+    config = dataclasses.replace(TINY, **changes)
+    finished, seen = {}, []
+    for stage in config.build(3, PEOPLE).stages:
+        batch, state = jax.eval_shape(
+            lambda stage=stage: started(stage, config, finished)
+        )
+        jaxpr = jax.make_jaxpr(functools.partial(train_step, stage))(state, batch)
+        program = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
+        seen.append((stage.name, stage.num_epochs, stage.source, program))
+        finished[stage.name] = zeros((state.params, state.model_state))
+    return seen
+
+
+def zeros(shapes):
+    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+
+
+@pytest.mark.parametrize("field", ["critic_inputs", "mi_clip", "pairs", "dao"])
+def test_a_switch_makes_another_program(field):
+    """Quick stand-in for the next test, which takes minutes."""
+    others = [traced(**{name: value}) for name, value in values() if name == field]
+    assert others
+    assert all(other != traced() for other in others)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("field", "value"), values(), ids=str)
+def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, value):
+    with_it = TOGETHER.get(field, {})
+    assert told_of(**with_it, **{field: value}) != told_of(**with_it)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes", [{"conv": "native"}, {"conv": "im2col"}, {"remat": True}], ids=str
+)
+def test_switches_of_speed_change_no_number(changes):
+    for (name, told), other in zip(
+        told_of().items(), told_of(**changes).values(), strict=True
+    ):
+        np.testing.assert_allclose(told[-1], other[-1], rtol=2e-3, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"aug": "turn"},
+        {"identity_input": "other"},
+        {"input_norm": "batch"},
+        {"pairs": "all"},
+        {"mi_clip": "norm"},
+        {"critic_act": "relu"},
+        {"pool": "mean"},
+        {"identity_size": 7},
+    ],
+    ids=str,
+)
+def test_a_value_that_a_switch_does_not_have_is_an_error(changes):
+    with pytest.raises(ValueError, match=str(next(iter(changes.values())))):
+        traced(**changes)
+
+
+def test_bfloat16_keeps_parameters_statistics_and_losses_in_float32():
+    config = dataclasses.replace(TINY, precision="bfloat16")
+    finished = {}
+    for stage in config.build(3, PEOPLE).stages:
+        batch, state = jax.eval_shape(
+            lambda stage=stage: started(stage, config, finished)
+        )
+        step = functools.partial(train_step, stage)
+        after, metrics = jax.eval_shape(step, state, batch)
+        leaves = jax.tree.leaves((after.params, after.model_state, metrics))
+        assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
+        assert "bf16" in str(jax.make_jaxpr(step)(state, batch))
+        finished[stage.name] = zeros((state.params, state.model_state))
+
+
+def test_four_stages_or_one():
+    lengths = lambda **changes: [
+        (stage.name, stage.num_epochs, [u.name for u in stage.updates])
+        for stage in MENet(**changes).build(5, 26).stages
+    ]
+    assert lengths() == [
+        ("identity", 100, ["idnet"]),
+        ("expression", 300, ["critic", "menet"]),
+        ("identity_again", 100, ["critic", "idnet"]),
+        ("expression_again", 300, ["critic", "menet"]),
+    ]
+    assert lengths(mi=0.0) == [("expression", 300, ["menet"])]
+
+
+# What the stages do.
+
+
+def stage_of(name, **changes):
+    """(stage, batch, state) before the first step, earlier stages only begun."""
+    config = dataclasses.replace(TINY, **changes)
+    finished = {}
+    for stage in config.build(3, PEOPLE).stages:
+        batch, state = jax.jit(
+            lambda stage=stage, done=finished: started(stage, config, done)
+        )()
+        if stage.name == name:
+            return stage, batch, state
+        finished[stage.name] = state.params, state.model_state
+    raise AssertionError(name)
+
+
+def test_each_step_is_one_pass_of_both_nets():
+    """Arithmetic of stage 2: at most 5 % above 3 times MENet and once IDNet."""
+    config = MENet(size=64, identity_size=32, width=16, batch=8)
+    alone = dataclasses.replace(config, mi=0.0, div=0.0)
+    stage = config.build(6, 30).stages[1]
+    batch, state = jax.eval_shape(lambda: (clips(config), state_of(stage, config)))
+    step = flops.count(functools.partial(train_step, stage), state, batch)
+    (one,) = alone.build(6, 30).stages
+    menet = jax.eval_shape(lambda: state_of(one, alone))
+    learned = flops.count(functools.partial(train_step, one), menet, batch)
+    still = evaluate_of(config)
+    forward = flops.count(*still)
+    assert step <= 1.05 * (learned + forward)
+    assert step > learned
+
+
+def evaluate_of(config):
+    """IDNet in evaluation mode, and what it is run on."""
+    net = config.network(30, motion=False)
+    edge = config.identity_size
+    shape = (config.batch, config.frames, edge, edge, 3)
+    seen, mask = jnp.zeros(shape), jnp.ones(config.batch, bool)
+    nets = jax.eval_shape(lambda: net.init(jax.random.key(0), seen, mask, train=False))
+
+    def evaluate(variables):
+        nets = variables["params"], variables["batch_stats"]
+        return evaluated(net, nets, seen, mask)
+
+    return evaluate, nets
+
+
+def state_of(stage, config):
+    """A state whose finished stages are all drawn anew."""
+    finished = {
+        transfer.stage: stage.init(jax.random.key(1), clips(config))
+        for transfer in stage.init_from
+    }
+    return init_run(stage, jax.random.key(0), jnp.int32(9), clips(config), finished)
+
+
+def gradient(stage, batch, state, **parts):
+    """The last update's gradient at a state, by leaf, and its metrics."""
+    update = stage.updates[-1]
+    leaves = flatten(state.params)
+    trained = {k: v for k, v in leaves.items() if re.fullmatch(update.trains, k)}
+    frozen = {k: v for k, v in leaves.items() if k not in trained}
+    frozen |= parts
+    key = jax.random.key(5)
+    prepared = stage.prepare(state.params, state.model_state, batch, key)
+    grads, aux = update.gradients(trained, frozen, state.model_state, prepared, key)
+    return grads, aux.metrics
+
+
+@pytest.mark.parametrize("name", ["expression", "identity_again"])
+def test_the_net_is_told_nothing_where_there_is_no_information(name):
+    stage, batch, state = stage_of(name, mi=10.0)
+    silent, _, _ = stage_of(name, mi=1e-30)
+    # A critic that scores all pairs alike finds exactly nothing.
+    mute = {
+        k: jnp.zeros_like(v) for k, v in flatten(state.params).items() if "fc2" in k
+    }
+    grads, metrics = gradient(stage, batch, state, **mute)
+    without, _ = gradient(silent, batch, state, **mute)
+    assert abs(metrics["L_MI"]) < 1e-6
+    for leaf, value in grads.items():
+        np.testing.assert_allclose(value, without[leaf], atol=1e-6, err_msg=leaf)
+
+
+def test_the_net_is_told_where_there_is_information():
+    stage, batch, state = stage_of("expression", mi=1.0, mi_clip="none")
+    silent, _, _ = stage_of("expression", mi=1e-30)
+    loud = {k: 50 * v for k, v in flatten(state.params).items() if "critic/" in k}
+    grads, metrics = gradient(stage, batch, state, **loud)
+    without, _ = gradient(silent, batch, state, **loud)
+    assert metrics["L_MI"] > 0.01
+    moved = max(float(jnp.abs(grads[k] - without[k]).max()) for k in grads)
+    assert moved > 1e-4
+    assert all(k.startswith("menet/") for k in grads)
+
+
+@pytest.mark.parametrize("kind", ["features", "parameters"])
+def test_clipping_keeps_the_gradient_of_the_information_no_longer(kind):
+    stage, batch, state = stage_of("expression", mi=1e4, mi_clip=kind)
+    silent, _, _ = stage_of("expression", mi=1e-30)
+    loud = {k: 50 * v for k, v in flatten(state.params).items() if "critic/" in k}
+    grads, metrics = gradient(stage, batch, state, **loud)
+    without, _ = gradient(silent, batch, state, **loud)
+    assert 0 < metrics["L_MI_kept"] < 0.1
+    if kind == "parameters":
+        length = lambda tree: np.sqrt(sum(float((v**2).sum()) for v in tree.values()))
+        branch = {k: v for k, v in without.items() if k.startswith("menet/branch")}
+        added = {k: grads[k] - v for k, v in branch.items()}
+        assert length(added) == pytest.approx(length(branch), rel=1e-3)
+
+
+def test_the_gradient_is_that_of_the_whole_loss():
+    """Put together from pieces, it equals automatic differentiation of the sum."""
+    stage, batch, state = stage_of("expression", mi=0.3, mi_clip="none")
+    grads, metrics = gradient(stage, batch, state)
+    key = jax.random.key(5)
+
+    def total(branch):
+        params = {**state.params, "menet": {**state.params["menet"], "branch": branch}}
+        prepared = stage.prepare(params, state.model_state, batch, key)
+        leaves = flatten(params)
+        trained = {k: v for k, v in leaves.items() if k.startswith("menet/")}
+        frozen = {k: v for k, v in leaves.items() if k not in trained}
+        aux = stage.updates[-1].gradients(
+            trained, frozen, state.model_state, prepared, key
+        )[1]
+        return aux.metrics["loss"]
+
+    value, expected = jax.value_and_grad(total)(state.params["menet"]["branch"])
+    assert value == pytest.approx(float(metrics["loss"]), rel=1e-6)
+    for name, leaf in flatten({"menet": {"branch": expected}}).items():
+        np.testing.assert_allclose(grads[name], leaf, atol=2e-5, err_msg=name)
+
+
+def test_the_critic_is_handed_on_or_not():
+    for carry in (True, False):
+        config = dataclasses.replace(TINY, critic_carry=carry)
+        stages = config.build(3, PEOPLE).stages
+        assert ["critic" in s.init_from[0].nets for s in stages[2:]] == [carry] * 2
+
+
+def test_all_frames_of_a_clip_are_mirrored_alike_for_both_nets():
+    still = jnp.repeat(clips(TINY)["clip"][:, :1], TINY.frames, axis=1)
+
+    seen = drawn(still, jax.random.key(0), TINY.identity_size, "flip", "same")
+    np.testing.assert_array_equal(seen.menet[:, 0], seen.menet[:, -1])
+    np.testing.assert_array_equal(smaller(seen.menet, 16), seen.idnet)
+    mirrored = (jnp.abs(seen.menet * 255 - still) > 0.5).any((1, 2, 3, 4))
+    assert mirrored.any() and not mirrored.all()
+    apart = drawn(still, jax.random.key(0), TINY.identity_size, "flip", "independent")
+    np.testing.assert_array_equal(apart.menet, seen.menet)
+    assert (apart.idnet != seen.idnet).any()
+
+
+def test_a_smaller_frame_is_the_mean_of_squares():
+
+    frames = jnp.arange(2 * 1 * 4 * 4 * 3.0).reshape(2, 1, 4, 4, 3)
+    expected = np.asarray(frames).reshape(2, 1, 2, 2, 2, 2, 3).mean((3, 5))
+    np.testing.assert_allclose(smaller(frames, 2), expected)
