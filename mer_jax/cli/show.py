@@ -89,6 +89,7 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         provenance=collected.provenance,
         published=[Published(**p) for p in row["published"]],
         sample_clips=_sample_clips(collected.shown, row["clips"]),
+        probes=collected.probes,
     )
 
 

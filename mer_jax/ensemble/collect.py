@@ -7,6 +7,7 @@ import numpy as np
 
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.errors import UserError
+from mer_jax.metrics.probes import Probe
 from mer_jax.metrics.results import Results
 
 
@@ -30,11 +31,13 @@ class Collected(NamedTuple):
       provenance: of these runs: the values they agree on, the mean seconds per run,
         and how many runs are done.
       shown: sample clips; None where no run drew any.
+      probes: group -> "before" and "after" -> one of each run that probed it.
     """
 
     results: Results
     provenance: dict[str, Any]
     shown: Shown | None
+    probes: Mapping[str, Mapping[str, Sequence[Probe]]]
 
 
 def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
@@ -74,6 +77,7 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
         results=_pool(entries, folds, seeds, row),
         provenance=_common(entries.values(), len(done), row),
         shown=_shown(entries, seeds),
+        probes=_probes(list(entries.values())),
     )
 
 
@@ -123,6 +127,22 @@ def _shown(
             found[seed][key] = own
     seed = max(seeds, key=lambda s: len(found[s]))
     return Shown(seed, dict(sorted(found[seed].items()))) if found[seed] else None
+
+
+def _probes(
+    entries: Sequence[Mapping[str, Any]],
+) -> dict[str, dict[str, list[Probe]]]:
+    """Returns what the runs filed as "probe/<group>/<when>/<field>", old ones nothing.
+
+    Groups and times are in the order in which they were filed.
+    """
+    found: dict[str, dict[str, list[Probe]]] = {}
+    for entry in entries:
+        names = [name.split("/") for name in entry if name.startswith("probe/")]
+        for group, when in dict.fromkeys((g, w) for _, g, w, _ in names):
+            own = [entry[f"probe/{group}/{when}/{f}"].item() for f in Probe._fields]
+            found.setdefault(group, {}).setdefault(when, []).append(Probe(*own))
+    return found
 
 
 def _common(entries, done: int, row: Mapping[str, Any]) -> dict[str, Any]:

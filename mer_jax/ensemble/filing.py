@@ -60,7 +60,7 @@ def file_wave(
     *,
     common: dict[str, Any],
     keep: set[str],
-    shown: Sequence[Mapping[str, np.ndarray]],
+    more: Sequence[Mapping[str, np.ndarray]],
 ) -> None:
     """Writes the ledger entries of a wave's real runs.
 
@@ -70,7 +70,7 @@ def file_wave(
       ledger: of the workdir.
       common: provenance all runs of the row share.
       keep: ids of the runs whose parameters are kept.
-      shown: [L] pictures of sample clips, see `showing.pictures`.
+      more: [L] pictures and probes, see `showing.pictures` and `probing.probes`.
     """
     wave = runner.wave
     nets = {"params": flight.state.params, "model_state": flight.state.model_state}
@@ -90,7 +90,7 @@ def file_wave(
         }
         arrays = _arrays(lane, run.fold, runner.corpus, runner.epochs, flight)
         arrays |= {f"seen/{s.name}": seen(runner, s.name, lane) for s in runner.stages}
-        arrays |= shown[lane]
+        arrays |= more[lane]
         for stage, index in schedules.items():
             arrays |= curves(lane, stage, index.shape[:2], runner, flight)
         ledger.write(run.id, arrays, {**common, **details})

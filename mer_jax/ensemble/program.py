@@ -119,6 +119,36 @@ class Program:
 
         return self._lift(inspect)
 
+    @functools.cached_property
+    def features(self) -> Callable | None:
+        """`(params, model_state, index [L, B], clips) -> features [L, B, D]`.
+
+        They are what the last stage's `inspect` calls "features"; None where it calls
+        nothing so.
+
+        Raises:
+          ValueError: if that is not float[B, D].
+        """
+        last = list(self.stages.values())[-1]
+        look = last.inspect
+        if look is None:
+            return None
+
+        def inspect(params, model_state, index, clips):
+            return dict(look(params, model_state, gather(clips, index)))
+
+        def features(params, model_state, index, clips):
+            return inspect(params, model_state, index, clips)["features"]
+
+        state = self.abstract_state(last.name)
+        index = put(self.mesh, np.zeros((self.width, last.source.batch), np.int32))
+        nets = state.params, state.model_state
+        found = jax.eval_shape(self._lift(inspect), *nets, index, self.clips)
+        if "features" not in found:
+            return None
+        _check_features(last.name, found["features"], index.shape)
+        return self._lift(features)
+
     def test_rows(self, test: np.ndarray) -> np.ndarray:
         """Returns int32[M] test positions, padded with -1 to the largest fold."""
         return np.pad(test, (0, self.max_test - len(test)), constant_values=-1).astype(
@@ -163,3 +193,15 @@ def _picture(stage: str, name: str, found: Mapping[str, jax.Array]) -> jax.Array
             "picture is float[B, H, W] or [B, H, W, 3]"
         )
     return array
+
+
+def _check_features(
+    stage: str, found: jax.ShapeDtypeStruct, lanes_and_batch: tuple[int, ...]
+) -> None:
+    floating = jnp.issubdtype(found.dtype, jnp.floating)
+    if not floating or found.ndim != 3 or found.shape[:2] != lanes_and_batch:
+        raise ValueError(
+            f"stage {stage!r} inspects 'features', {found.dtype}"
+            f"{list(found.shape[1:])} of {lanes_and_batch[1]} clips: the probes need "
+            "float[B, D]"
+        )

@@ -14,6 +14,7 @@ from mer_jax.ensemble.filing import file_wave, provenance
 from mer_jax.ensemble.ledger import VERSION, Ledger
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
+from mer_jax.ensemble.probing import check_features, probes
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Interrupted, WaveRunner
@@ -71,7 +72,7 @@ def train(
 
     Raises:
       UserError: see `WaveRunner.run`.
-      ValueError: if the system shows what is no picture.
+      ValueError: if the system shows what is no picture, or its features are none.
       Interrupted: after saving, if the listener wants to stop.
     """
     runs = chosen(row, folds)
@@ -80,6 +81,7 @@ def train(
     common = {**provenance(program), "content": row.content}
     left = waves(row, runs, ledger, program.width)
     check_pictures(row, program, left)
+    check_features(program, left)
     seeds = {run.seed for wave in left for run in wave.runs}
     train_shared(row, sorted(seeds), ledger, layout, listener)
     for wave in left:
@@ -89,8 +91,9 @@ def train(
         runner = WaveRunner(program, row.clips, wave, directory, earlier)
         flight = runner.run(listener.hooks)
         nets = {**earlier, **flight.finished}
-        shown = pictures(row, program, wave, nets)
-        file_wave(runner, flight, ledger, common=common, keep=keep, shown=shown)
+        found = (look(row, program, wave, nets) for look in (pictures, probes))
+        more = [shown | probed for shown, probed in zip(*found, strict=True)]
+        file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
             listener.landed(run)

@@ -6,6 +6,7 @@ import numpy as np
 
 from mer_jax.metrics import ALL, Published
 from mer_jax.report.differences import to_first
+from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.text import (
     SCORES,
@@ -40,7 +41,7 @@ def report_markdown(
         lines += _overview(rows)
     for row in rows:
         lines += _row(row, pictures[row.name], clips.get(row.name))
-    return "\n".join(lines)
+    return "\n".join(lines + _probes(rows))
 
 
 def _row(row: Row, pictures: Mapping[str, str], clips: str | None) -> list[str]:
@@ -244,6 +245,22 @@ def _protocol(row: Row) -> list[str]:
         *(("rule", rule) for rule in protocol.rules),
     ]
     return ["### Protocol", "", *_table(("name", "value"), facts)]
+
+
+def _probes(rows: Sequence[Row]) -> list[str]:
+    probed = [row for row in rows if row.probes]
+    if not probed:
+        return []
+
+    def cells(row: Row) -> list[tuple[str, ...]]:
+        marks = [mark for mark in (row.stamp, row.warning) if mark]
+        name = "; ".join([f"`{row.name}`", *marks])
+        return [(name, *cells) for cells in probe_cells(row)]
+
+    stamps = {row.stamp for row in probed if row.stamp}
+    body = [line for row in probed for line in cells(row)]
+    table = _table(("row", *PROBES), body)
+    return [_titled(f"## {QUESTION}", *stamps), "", *table, PROBED_HOW, ""]
 
 
 def _titled(heading: str, *stamps: str) -> str:

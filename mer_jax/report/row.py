@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics.probes import Probe
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
 NOT_RESULTS = "What selecting on the test subject would print"
@@ -96,6 +97,7 @@ class Row:
       provenance: versions, devices, lanes, host, commit, wall seconds per run, ...
       published: numbers of others; those of corpora not scored here are ignored.
       sample_clips: pictures of some, or None.
+      probes: group of people -> "before" and "after" training -> one of each run.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Row:
     provenance: Mapping[str, object] = field(default_factory=dict)
     published: Sequence[Published] = ()
     sample_clips: SampleClips | None = None
+    probes: Mapping[str, Mapping[str, Sequence[Probe]]] = field(default_factory=dict)
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol

@@ -14,6 +14,7 @@ import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Differences, Published, Rung
 from mer_jax.report.differences import to_first
+from mer_jax.report.probes import over_runs
 from mer_jax.report.row import SCOPES, STAMP, Row
 from mer_jax.report.text import SCORES, selected
 
@@ -153,6 +154,7 @@ def _result(row: Row) -> dict[str, object]:
         "protocol": _plain(row.protocol) | {"pools": pools},
         "settings": row.settings,
         "provenance": row.provenance,
+        "probes": over_runs(row),
     }
 
 

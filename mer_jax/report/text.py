@@ -8,6 +8,7 @@ import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Differences, Interval, Published, Rung
 from mer_jax.report.differences import to_first
+from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import (
     NO_RESULT,
     NOT_RESULTS,
@@ -160,6 +161,8 @@ def text_summary(rows: Sequence[Row]) -> str:
     blocks = [_lines(row) for row in rows]
     if len(rows) > 1:
         blocks += [_differences(rows)]
+    if probed := [row for row in rows if row.probes]:
+        blocks += [_probes(probed)]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -205,6 +208,18 @@ def _differences(rows: Sequence[Row]) -> list[str]:
         lines.append(f"  {row.name:<{width}}  {'; '.join(told)}")
     return lines + textwrap.wrap(
         compared_how(differences), 88, initial_indent="  ", subsequent_indent="  "
+    )
+
+
+def _probes(rows: Sequence[Row]) -> list[str]:
+    lines = [QUESTION]
+    for row in rows:
+        lines += [f"  {told}" for told in (row.name, row.stamp, row.warning) if told]
+        for group in probe_cells(row):
+            pairs = zip(PROBES, group, strict=True)
+            lines += [f"    {name:<22}{cell}" for name, cell in pairs]
+    return lines + textwrap.wrap(
+        PROBED_HOW, 88, initial_indent="  ", subsequent_indent="  "
     )
 
 

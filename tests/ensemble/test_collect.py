@@ -54,7 +54,7 @@ def test_logits_are_joined_by_clip_whatever_the_order_of_finishing(tmp_path):
     for fold in reversed(FOLDS):
         for seed in (1, 0):
             file_run(ledger, manifest, fold, seed)
-    results, provenance, _ = collect(ledger, manifest)
+    results, provenance, *_ = collect(ledger, manifest)
     assert results.keys == tuple(CLIPS) and results.complete
     assert results.labels.tolist() == [0, 1, 0, 1, 0]
     assert results.folds == ("a/1", "a/1", "b/1", "b/2", "b/2")
@@ -72,7 +72,7 @@ def test_the_seeds_with_most_folds_count(tmp_path):
     for fold in FOLDS:
         file_run(ledger, manifest, fold, 1)
     file_run(ledger, manifest, "a/1", 0)
-    results, provenance, _ = collect(ledger, manifest)
+    results, provenance, *_ = collect(ledger, manifest)
     assert results.seeds == (1,) and results.complete
     assert provenance["runs done"] == "4 of 6"
 

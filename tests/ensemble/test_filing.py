@@ -48,9 +48,9 @@ def filed(landed, tmp_path):
     runner, flight = landed
     ledger = Ledger(tmp_path)
     keep = {runner.wave.runs[1].id}
-    shown = [{"shown/keys": np.array([str(lane)])} if lane else {} for lane in range(4)]
+    more = [{"shown/keys": np.array([str(lane)])} if lane else {} for lane in range(4)]
     common = {"host": "here"}
-    file_wave(runner, flight, ledger, common=common, keep=keep, shown=shown)
+    file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
     return ledger
 
 

@@ -18,7 +18,7 @@ def program():
 
 def test_clips_are_whole_on_every_device_with_their_labels(program):
     corpus = flights.row("relay").corpus
-    assert set(program.clips) == {"frames", "label"}
+    assert set(program.clips) == {"frames", "label", "subject"}
     for shard in program.clips["frames"].addressable_shards:
         np.testing.assert_array_equal(shard.data, corpus.features["frames"])
     np.testing.assert_array_equal(program.clips["label"], corpus.labels)

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from mer_jax.metrics import Published, Results
+from mer_jax.metrics.probes import Probe
 from mer_jax.report import PoolInfo, ProtocolInfo, Row, SampleClips
 
 CLASSES = ("negative", "positive", "surprise")
@@ -102,3 +103,15 @@ def with_clips(one, *, number=2, seed=2, filmed=True):
     }
     shown = SampleClips(seed=seed, pictures=pictures, filmed=filmed)
     return dataclasses.replace(one, sample_clips=shown)
+
+
+def with_probes(one):
+    """A row of which two runs were probed, one of them with people held out."""
+    seen = [Probe(1.5, 0.9, 0.2, 7, 35), Probe(1.0, 0.6, 0.1, 8, 40)]
+    later = [Probe(0.5, 0.4, 0.2, 7, 35), Probe(0.0, 0.2, 0.1, 8, 40)]
+    unseen, last = Probe(0.4, 0.9, 0.5, 2, 10), Probe(0.3, 0.8, 0.5, 2, 10)
+    probes = {
+        "seen": {"before": seen, "after": later},
+        "unseen": {"before": [unseen], "after": [last]},
+    }
+    return dataclasses.replace(one, probes=probes)
