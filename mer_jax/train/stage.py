@@ -129,7 +129,8 @@ class Stage:
       init_from: nets that start from an earlier stage instead of from `init`.
       inspect: optional, `(params, model_state, batch) -> {name: [B, ...]}` in
         evaluation mode: features, attention maps, reconstructions. Probes and
-        reports use only this and `System.predict`.
+        reports use only this and `System.predict`. In the last stage "features",
+        float[B, D], is what is probed for identity (`ensemble/probing.py`).
       shows: names among these that are pictures, float[B, H, W] or [B, H, W, 3] in
         [0, 1], in the order in which the report draws them.
     """

@@ -39,6 +39,7 @@ class Branch(nn.Module):
       time: True for MENet, whose windows are as long in time as in space; False for
         IDNet, whose windows are one frame long.
       width: channels of the first stage.
+      blocks: residual blocks of a stage.
       attention: the `kind` of `Attention`, a sub-module of this name.
       dao_apply: see `Attention`.
       dao_groups: see `Attention`.
@@ -47,6 +48,7 @@ class Branch(nn.Module):
 
     time: bool = True
     width: int = 64
+    blocks: int = 2
     attention: Kind = "diverse"
     dao_apply: Apply = "residual_pool"
     dao_groups: int | None = None
@@ -81,7 +83,7 @@ class Branch(nn.Module):
     def _stage(self, x, mask, train: bool, stage: int, stride: int):
         block = self.compute.block(BasicBlock)
         features = self.width * 2 ** (stage - 1)
-        for i, step in enumerate((stride, 1)):
+        for i, step in enumerate((stride, *[1] * (self.blocks - 1))):
             name = f"layer{stage}_{i}"
             x = block(features, step, self.compute, name=name)(x, mask, train)
         return x
@@ -93,7 +95,8 @@ def pair_features(map: jax.Array) -> jax.Array:
     Args:
       map: float[B, T, h, w, D].
     """
-    return at_least_single(map.max((2, 3)))
+    positions = map.reshape(*map.shape[:2], -1, map.shape[-1])
+    return at_least_single(greatest(positions, 2))
 
 
 def pooled(map: jax.Array, kind: Pool) -> jax.Array:
@@ -110,7 +113,18 @@ def pooled(map: jax.Array, kind: Pool) -> jax.Array:
     if kind not in ("global_max", "max_mean"):
         raise ValueError(f"pool must be global_max or max_mean, got {kind!r}")
     features = pair_features(map)
-    return features.max(1) if kind == "global_max" else features.mean(1)
+    return greatest(features, 1) if kind == "global_max" else features.mean(1)
+
+
+def greatest(x: jax.Array, axis: int) -> jax.Array:
+    """Returns the maxima over an axis; the gradient goes to the first, as PyTorch's.
+
+    That of `jnp.max` is NaN where XLA computes `x` once more for it, rounds it in
+    another way, and finds none that equals the maximum.
+    """
+    first = jnp.argmax(x, axis, keepdims=True)
+    index = jax.lax.broadcasted_iota(first.dtype, x.shape, axis)
+    return jnp.where(index == first, x, 0).sum(axis)
 
 
 class Head(nn.Module):

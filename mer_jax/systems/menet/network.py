@@ -23,6 +23,7 @@ class Network(nn.Module):
       num_classes: of the logits: expressions, or people.
       motion: True for MENet, whose convolutions see neighbouring frames.
       width: channels after the first convolution.
+      blocks: residual blocks of a stage.
       attention: between the third stage and the last, see `Attention`.
       dao_apply: see `Attention`.
       dao_groups: see `Attention`.
@@ -35,6 +36,7 @@ class Network(nn.Module):
     num_classes: int
     motion: bool
     width: int = 64
+    blocks: int = 2
     attention: Kind = "diverse"
     dao_apply: Apply = "residual_pool"
     dao_groups: int | None = None
@@ -53,6 +55,7 @@ class Network(nn.Module):
         self.branch = Branch(
             time=self.motion,
             width=self.width,
+            blocks=self.blocks,
             attention=self.attention,
             dao_apply=self.dao_apply,
             dao_groups=self.dao_groups,

@@ -34,6 +34,7 @@ class MENet:
 
     # The nets.
     width: int = 64  # [P] channels after the first convolution; features 8 times
+    blocks: int = 2  # [P] residual blocks a stage, as in a ResNet-18
     dao: bool = True  # [P] diverse attention in MENet; IDNet's is its first branch
     dao_apply: attention.Apply = "residual_pool"  # [D B4]
     dao_groups: int | None = None  # [D B5] branches at most, for many frames
@@ -105,6 +106,7 @@ class MENet:
             size=16,
             identity_size=8,
             width=2,
+            blocks=1,
             learning_rate=1e-2,
             num_critic=2,
             batch=8,
@@ -119,6 +121,7 @@ class MENet:
             num_classes=num_classes,
             motion=motion,
             width=self.width,
+            blocks=self.blocks,
             attention=kind if motion else "self",
             dao_apply=self.dao_apply,
             dao_groups=self.dao_groups,
