@@ -245,25 +245,28 @@ def decoupled(
       after: the stage whose nets it goes on with; none if empty.
     """
     stage = Decoupling(config, nets, learns)
-    adam = optax.adam(config.learning_rate)
-    updates = [
-        Update(name=learns, gradients=stage.descend, tx=adam, trains=f"{learns}/.*")
-    ]
+    descent = Update(
+        name=learns,
+        gradients=stage.descend,
+        tx=optax.adam(config.learning_rate),
+        trains=f"{learns}/.*",
+    )
+    updates: tuple[Update, ...] = (descent,)
     if config.mi:
         ascent = Update(
             name="critic",
             gradients=gradients_of(stage.estimator.ascend),
-            tx=adam,
+            tx=optax.adam(config.critic_learning_rate),
             trains="critic/.*",
             repeat=config.num_critic,
         )
-        updates = [ascent, *updates]
+        updates = (ascent, descent)
     return Stage(
         name=name,
         source=Source(batch=config.batch),
         num_epochs=num_epochs,
         init=stage.init,
-        updates=tuple(updates),
+        updates=updates,
         prepare=stage.prepare,
         init_from=_started(config, after),
         inspect=stage.inspect,

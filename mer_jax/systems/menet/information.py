@@ -38,12 +38,12 @@ class Estimator:
 
     @property
     def net(self) -> Critic:
-        """The critic; 256 and 64 features at the paper's width."""
+        """The critic."""
         return Critic(
             out_act=self.config.critic_act,
             inputs=self.config.critic_inputs,
-            projected=4 * self.config.width,
-            hidden=self.config.width,
+            projected=self.config.critic_projected,
+            hidden=self.config.critic_hidden,
         )
 
     def init(self, key: Key) -> tuple[PyTree, PyTree]:

@@ -40,6 +40,8 @@ class MENet:
     dao_groups: int | None = None  # [D B5] branches at most, for many frames
     pool: Pool = "global_max"  # [D B10] before the classifier
     critic_inputs: critic.Inputs = "proj256"  # [D B2]
+    critic_projected: int = 256  # [D B2] features of a side, two make the [P] 512
+    critic_hidden: int = 64  # [P]
     critic_act: critic.OutputActivation = "leaky"  # [P]
 
     # Losses.
@@ -55,7 +57,8 @@ class MENet:
     critic_carry: bool = True  # [D] from stage to stage
 
     # Training.
-    learning_rate: float = 1e-4  # [P] of Adam, for nets and critic
+    learning_rate: float = 1e-4  # [P] of Adam, for the nets
+    critic_learning_rate: float = 1e-4  # [D] of Adam, for the critic
     batch: int = 32  # [P]
     identity_epochs: int = 100  # [P] stages 1 and 3; "iterations", read as epochs [B12]
     epochs: int = 300  # [P] stages 2 and 4
@@ -107,7 +110,10 @@ class MENet:
             identity_size=8,
             width=2,
             blocks=1,
+            critic_projected=8,
+            critic_hidden=8,
             learning_rate=1e-2,
+            critic_learning_rate=1e-2,
             num_critic=2,
             batch=8,
             identity_epochs=2,

@@ -33,10 +33,15 @@ def measured(net, size, frames=6):
     return shapes, found, variables["params"]
 
 
+def shapes_of(net):
+    """Shapes and types of the variables."""
+    init = lambda key: net.init(key, CLIPS, MASK, False)
+    return jax.eval_shape(init, jax.random.key(0))
+
+
 def begun(net):
     """Variables with all leaves drawn, so that none is at its default."""
-    init = lambda key: net.init(key, CLIPS, MASK, False)
-    shapes, rng = jax.eval_shape(init, jax.random.key(0)), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
 
     def leaf(path, of):
         kernel = path[-1].key in ("kernel", "mixing", "pointwise")
@@ -45,7 +50,7 @@ def begun(net):
         )
         return values.astype("f4")
 
-    return jax.tree.map_with_path(leaf, shapes)
+    return jax.tree.map_with_path(leaf, shapes_of(net))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 3))
@@ -203,10 +208,9 @@ def test_the_way_of_computing_changes_rounding_alone(compute, rounding):
     net = Branch(width=2, compute=compute)
     found, updated = run(net, variables, CLIPS, True)
     assert found.map.dtype == (compute.dtype or jnp.float32)
-    shapes = jax.eval_shape(net.init, jax.random.key(0), CLIPS, MASK, False)
     logits = Head(5).init_with_output(jax.random.key(0), found.map)
     features = pair_features(found.map)
-    kept = (shapes, updated, found.attention, features, logits)
+    kept = (shapes_of(net), updated, found.attention, features, logits)
     assert {leaf.dtype for leaf in jax.tree.leaves(kept)} == {np.dtype("f4")}
     pairs = [(found.map[MASK], expected.map[MASK])]
     pairs += [(found.attention[MASK], expected.attention[MASK])]
@@ -235,6 +239,15 @@ def test_a_head_sees_the_maxima():
         logits, variables = head.init_with_output(jax.random.key(0), map)
         kernel = variables["params"]["fc"]["kernel"]
         np.testing.assert_allclose(logits, expected @ kernel, rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_of_a_maximum_goes_to_the_first():
+    map = np.zeros((1, 2, 1, 3, 2), np.float32)
+    map[0, 1, 0, 1:, 1] = 2
+    slope = jax.jit(jax.grad(lambda map: pooled(map, "global_max").sum()))(map)
+    expected = np.zeros_like(map)
+    expected[0, 0, 0, 0, 0] = expected[0, 1, 0, 1, 1] = 1
+    np.testing.assert_array_equal(slope, expected)
 
 
 def test_another_pool_is_refused():
