@@ -10,6 +10,7 @@ from mer_jax.report.row import Row, SampleClips
 
 _INK, _STAMP_INK, _DPI = "#1a1a1a", "#b00020", 150
 _CELL, _GAP, _MARGINS = 1.25, 0.12, (2.8, 1.2)  # inches; a cell's longer side
+_LINES = 0.7  # inches, least height of a cell: that of a clip's label
 _HEADING, _LABEL = 18, 30  # characters in a line
 
 
@@ -30,7 +31,8 @@ def clips_png(row: Row, clips: SampleClips) -> bytes:
     columns = list(dict.fromkeys(n for own in pictures.values() for n in own))
     shapes = [p.shape[:2] for own in pictures.values() for p in own.values()]
     height, width = np.max(shapes, axis=0)
-    cell = _CELL * np.array([width, height]) / max(height, width) + _GAP
+    inch = max(_CELL / max(height, width), _LINES / height)
+    cell = inch * np.array([width, height]) + _GAP
     size = cell * [len(columns), len(pictures)] + _MARGINS
     figure = Figure(figsize=tuple(size), dpi=_DPI, layout="compressed")
     FigureCanvasAgg(figure)

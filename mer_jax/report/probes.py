@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mer_jax.metrics.probes import Probe
 from mer_jax.report.row import Row
 
-QUESTION = "Does identity remain in the features?"
+QUESTION = "Identity left in the features"
 PROBES = ("people", "information (nats)", "can reach", "accuracy", "chance", "runs")
 PROBED_HOW = (
     "Probed are the features of the last stage, before -> after its training: mean "

@@ -270,7 +270,6 @@ def decoupled(
         prepare=stage.prepare,
         init_from=_started(config, after),
         inspect=stage.inspect,
-        shows=("frames", "attention") if learns == "menet" and config.dao else (),
     )
 
 

@@ -91,6 +91,9 @@ class MENet:
                 one("identity_again", "idnet", self.identity_epochs, "expression"),
                 one("expression_again", "menet", self.epochs, "identity_again"),
             )
+        if self.dao:
+            last = dataclasses.replace(stages[-1], shows=("frames", "attention"))
+            stages = (*stages[:-1], last)
 
         def predict(params, model_state, batch):
             seen = clips.unchanged(batch["clip"], self.identity_size).menet
