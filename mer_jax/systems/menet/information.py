@@ -14,6 +14,7 @@ from mer_jax.losses.mutual_information import (
     derangement,
     donsker_varadhan,
 )
+from mer_jax.models.blocks import EPSILON
 from mer_jax.systems.menet.critic import Critic
 from mer_jax.train.stage import Aux
 from mer_jax.typing import Batch, Key, PyTree
@@ -90,9 +91,27 @@ class Estimator:
             own, other = (x.max(1, keepdims=True) for x in (own, other))
         elif self.config.pairs != "frame":
             raise ValueError(f"pairs: frame or clip, got {self.config.pairs!r}")
+        if self.config.critic_norm:
+            own, other = (standardised(x, batch["mask"]) for x in (own, other))
         motion, person = (own, other) if self.learns == "menet" else (other, own)
         elsewhere = person[derangement(key, batch["mask"])]
         rows = lambda x: x.reshape(-1, x.shape[-1])
         score = lambda who: self.net.apply({"params": critic}, rows(who), rows(motion))
         valid = jnp.repeat(batch["mask"], own.shape[1])
         return score(person), score(elsewhere), valid
+
+
+def standardised(x: jax.Array, mask: jax.Array) -> jax.Array:
+    """Returns features less their mean, over their deviation, in the valid clips.
+
+    A net could else hide from the critic by making differences small, which costs its
+    own linear head nothing.
+
+    Args:
+      x: float32[B, T, D].
+      mask: bool[B].
+    """
+    valid = jnp.broadcast_to(mask[:, None, None], x.shape)
+    mean = x.mean((0, 1), keepdims=True, where=valid)
+    variance = jnp.square(x - mean).mean((0, 1), keepdims=True, where=valid)
+    return jnp.where(valid, (x - mean) * jax.lax.rsqrt(variance + EPSILON), 0)

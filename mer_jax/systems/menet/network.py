@@ -28,8 +28,8 @@ class Network(nn.Module):
       dao_apply: see `Attention`.
       dao_groups: see `Attention`.
       pool: of the head.
-      input_norm: "fold" standardises colours by running averages over the training
-        clips; "unit" leaves them in [0, 1].
+      input_norm: "fold" standardises colours, in training by those of the batch, else
+        by running averages over training clips; "unit" leaves them in [0, 1].
       compute: of the convolutions.
     """
 

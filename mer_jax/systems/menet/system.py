@@ -42,6 +42,7 @@ class MENet:
     critic_inputs: critic.Inputs = "proj256"  # [D B2]
     critic_projected: int = 256  # [D B2] features of a side, two make the [P] 512
     critic_hidden: int = 64  # [P]
+    critic_norm: bool = False  # [D] standardises what it sees, batch by batch
     critic_act: critic.OutputActivation = "leaky"  # [P]
 
     # Losses.

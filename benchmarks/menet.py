@@ -1,0 +1,309 @@
+"""Our engine against PyTorch on MENet's second stage, interleaved, as dated JSON.
+
+    python -m benchmarks.menet --size 32 --frames 4 --width 16 --batch 16 --rounds 5
+
+A step of stage `expression` is one forward pass of MENet and one of IDNet, at half the
+size; five steps up of the critic; one backward pass of MENet with the gradient of L_MI
+clipped where it meets the task's; and Adam. The ways, at equal batch and size:
+
+    engine, lanes L   mer_jax, L runs in one program on one device, all cores; the step
+                      that `mer run` takes, from resident clips, which draws mirroring
+                      and marginal pairs. Lanes 1 is our sequential way: no `vmap`
+    torch ...         a plain PyTorch loop (torch_menet.py) whose clips lie ready in
+                      both sizes: with 1 thread or 2, memory contiguous or
+                      channels-last, eager or compiled; on a GPU autocast to bfloat16
+                      and channels-last
+
+How they are timed and what the table holds: see moext.py, whose workers these are.
+
+A second figure is the products of our step, counted from its program, over what they
+have to be: three times those of MENet's forward pass (itself, and the gradients of
+features and of weights) and once those of IDNet's. Above 1.05 something is computed
+twice. It is given for the convolution that the engine chose here, and for `im2col`,
+each multiplication of which is one of the definition.
+"""
+
+import argparse
+import dataclasses
+import datetime
+import functools
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.moext import HERE, Way, matrix_rate, processor, show
+
+STAGE, CLASSES, PEOPLE = "expression", 5, 20
+ON_CPU = (  # memory and compilation of PyTorch
+    ("contiguous_format", "no"),
+    ("channels_last_3d", "no"),
+    ("channels_last_3d", "default"),
+)
+ON_GPU = (("eager", "no"), ("compiled", "default"), ("graphs", "reduce-overhead"))
+SIZES = ("size", "identity_size", "frames", "width", "batch")
+
+
+def engine(args: argparse.Namespace) -> None:
+    """Takes N steps for every line N on standard input; prints a JSON line each."""
+    import jax
+    import numpy as np
+
+    from mer_jax import rng
+    from mer_jax.ensemble.filing import provenance
+    from mer_jax.ensemble.lift import put
+
+    start = time.perf_counter()
+    gpu = jax.default_backend() == "gpu"
+    config = configured(args, gpu)
+    program = programmed(config, args.lanes)
+    keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), args.lanes)
+    index = np.tile(np.arange(args.batch, dtype=np.int32), (args.lanes, 1))
+    keys, total, index = put(
+        program.mesh, (keys, np.full(args.lanes, 1000, np.int32), index)
+    )
+    first = program.init("identity")(keys, total, {}, program.clips)
+    finished = {"identity": (first.params, first.model_state)}
+    state = program.init(STAGE)(keys, total, finished, program.clips)
+    step = program.step(STAGE, False)
+
+    def steps(state, number):
+        for _ in range(number):
+            state, _ = step(state, index, program.clips)
+        return jax.block_until_ready(state)
+
+    state = steps(state, 3)
+    ready = {
+        "seconds": time.perf_counter() - start,
+        "provenance": provenance(program),
+        **products(config),
+        "matrix_rate": matrix_rate() if gpu else None,
+    }
+    print(json.dumps(ready), flush=True)
+    for line in sys.stdin:
+        start, busy = time.perf_counter(), time.process_time()
+        state = steps(state, int(line))
+        seconds, processor = time.perf_counter() - start, time.process_time() - busy
+        print(json.dumps({"seconds": seconds, "processor": processor}), flush=True)
+
+
+def configured(args: argparse.Namespace, gpu: bool):
+    """Returns the system's config."""
+    from mer_jax.systems.menet import MENet
+
+    sizes = {name: getattr(args, name) for name in SIZES}
+    return MENet(**sizes, precision="bfloat16" if gpu else "float32")
+
+
+def programmed(config, lanes: int):
+    """Returns the programs of so many runs, on two batches of made-up clips."""
+    import numpy as np
+
+    from mer_jax.data.folds import Fold
+    from mer_jax.data.pools import Resident
+    from mer_jax.ensemble.program import Layout, Program
+
+    count = 2 * config.batch
+    shape = (count, config.frames, config.size, config.size, 3)
+    frames = np.random.default_rng(0).integers(256, size=shape, dtype=np.uint8)
+    clips = Resident(
+        keys=tuple(f"made/up/{i:04d}" for i in range(count)),
+        labels=np.arange(count, dtype=np.int32) % CLASSES,
+        subject_numbers=np.arange(count, dtype=np.int32) % PEOPLE,
+        classes=tuple(f"class {i}" for i in range(CLASSES)),
+        features={"clip": frames},
+    )
+    everyone = np.arange(count)
+    folds = (Fold("none", everyone, everyone[:0]),)
+    layout = Layout(devices=1, lanes=lanes)
+    return Program(config.build(CLASSES, PEOPLE), clips, folds, layout)
+
+
+def products(config) -> dict:
+    """Returns a step's products per sample, and over what they have to be."""
+    least = {
+        conv: counted(dataclasses.replace(config, conv=conv))
+        for conv in ("auto", "im2col")
+    }
+    return {
+        "products": least["auto"][0] / config.batch,
+        "over_least": {conv: step / of for conv, (step, of) in least.items()},
+    }
+
+
+def counted(config) -> tuple[int, int]:
+    """Returns the products of a step, and 3 times MENet's and once IDNet's."""
+    import jax
+    import jax.numpy as jnp
+
+    from mer_jax.ensemble import flops
+    from mer_jax.systems.menet.network import evaluated
+    from mer_jax.train.step import init_run, train_step
+
+    batch = {
+        "clip": jnp.zeros(
+            (config.batch, config.frames, config.size, config.size, 3), jnp.uint8
+        ),
+        "label": jnp.zeros(config.batch, jnp.int32),
+        "subject": jnp.zeros(config.batch, jnp.int32),
+        "mask": jnp.ones(config.batch, bool),
+    }
+
+    def forward(motion, edge):
+        net = config.network(CLASSES if motion else PEOPLE, motion=motion)
+        seen = jnp.zeros((config.batch, config.frames, edge, edge, 3))
+        init = functools.partial(net.init, train=False)
+        nets = jax.eval_shape(init, jax.random.key(0), seen, batch["mask"])
+        run = lambda nets: evaluated(
+            net, (nets["params"], nets["batch_stats"]), seen, batch["mask"]
+        )
+        return flops.count(run, nets)
+
+    def begun():
+        first, stage = stages
+        before = first.init(jax.random.key(0), batch)
+        finished = {first.name: before}
+        return init_run(stage, jax.random.key(0), jnp.int32(9), batch, finished)
+
+    stages = config.build(CLASSES, PEOPLE).stages[:2]
+    step = functools.partial(train_step, stages[1])
+    least = 3 * forward(True, config.size) + forward(False, config.identity_size)
+    return flops.count(step, jax.eval_shape(begun), batch), least
+
+
+def ways(args: argparse.Namespace) -> list[Way]:
+    """Returns the engine's ways, then PyTorch's."""
+    words = []
+    for name in SIZES:
+        words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
+    engine = [sys.executable, "-m", "benchmarks.menet", "--worker", *words, "--lanes"]
+    torch = [args.torch_python, "-m", "benchmarks.torch_menet", *words]
+    found = [
+        Way(f"engine, lanes {n}", n * args.batch, [*engine, str(n)]) for n in args.lanes
+    ]
+    if args.device == "gpu":
+        half = ["--device", "cuda", "--half"]
+        return found + [
+            Way(f"torch {name}", args.batch, [*torch, *half, "--compile", mode])
+            for name, mode in ON_GPU
+        ]
+    for threads, (memory, compiled) in itertools.product(args.threads, ON_CPU):
+        name = f"torch-{threads} {memory}{', compiled' * (compiled != 'no')}"
+        more = ["--threads", str(threads), "--memory", memory, "--compile", compiled]
+        found.append(Way(name, args.batch, [*torch, *more], threads))
+    return found
+
+
+def measure(args: argparse.Namespace) -> dict:
+    """Runs the rounds and returns every figure."""
+    everyone, ready = ways(args), {}
+    try:
+        for way in everyone:
+            if said := way.start(args.patience):
+                ready[way.name] = said
+        running = [way for way in everyone if way.name in ready]
+        for number in range(args.rounds):
+            for way in running if number % 2 else reversed(running):
+                seconds, processor = way.turn()
+                way.seconds.append(seconds)
+                way.processor.append(processor)
+            print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
+    finally:
+        for way in everyone:
+            if hasattr(way, "process"):
+                way.stop()
+    return figures(everyone, ready)
+
+
+def figures(everyone: list[Way], ready: dict[str, dict]) -> dict:
+    """Returns what the turns took, and what the workers said when ready."""
+    running = [way for way in everyone if way.name in ready]
+    engines = [way for way in running if way.name.startswith("engine")]
+    ours = min(engines, key=lambda way: statistics.median(way.seconds))
+    ratios = {
+        way.name: statistics.median(
+            t / e for t, e in zip(way.seconds, ours.seconds, strict=True)
+        )
+        for way in running
+        if way not in engines
+    }
+    said = ready[ours.name]
+    return {
+        "ours": ours.name,
+        "failed": [way.name for way in everyone if way not in running],
+        "ready_after_seconds": {name: r["seconds"] for name, r in ready.items()},
+        "torch": next((r["torch"] for r in ready.values() if "torch" in r), None),
+        "provenance": said["provenance"],
+        "products_per_sample": said["products"],
+        "products_over_least": said["over_least"],
+        "matrix_rate": said["matrix_rate"],
+        "seconds_per_sample": {way.name: way.seconds for way in running},
+        "processor_per_sample": {way.name: way.processor for way in running},
+        "ratio": ratios,
+        "headline": min(ratios.values(), default=None),
+    }
+
+
+def parse() -> argparse.Namespace:
+    """Returns the arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=256, help="of frames, pixels")
+    parser.add_argument("--identity-size", type=int, help="half of it, unless given")
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--width", type=int, default=64, help="of both nets")
+    parser.add_argument("--batch", type=int, default=32, help="clips")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--lanes", nargs="+", type=int, default=(1, 2, 4))
+    parser.add_argument("--threads", nargs="+", type=int, default=(1, 2))
+    parser.add_argument("--torch-python", default=sys.executable)
+    parser.add_argument(
+        "--patience", type=float, default=900, help="seconds until a worker is ready"
+    )
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.identity_size = args.identity_size or args.size // 2
+    return args
+
+
+def main() -> None:
+    """Measures, prints and stores."""
+    args = parse()
+    if args.worker:
+        args.lanes = args.lanes[0]
+        return engine(args)
+    backend = "import jax; print(jax.default_backend())"
+    args.device = subprocess.check_output(
+        [sys.executable, "-c", backend], text=True
+    ).split()[-1]
+    setting = (*SIZES, "rounds", "lanes", "threads", "device")
+    load = os.getloadavg()
+    found = measure(args)
+    show(STAGE, found)
+    for conv, ratio in found["products_over_least"].items():
+        print(f"products over the least, conv {conv}: {ratio:.3f}")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    result = {
+        "date": now,
+        "setting": {
+            **{name: getattr(args, name) for name in setting},
+            "cores": os.cpu_count(),
+            "processor": processor(),
+            "load": [load, os.getloadavg()],
+        },
+        "stages": {STAGE: found},
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    path = args.out / f"menet-{args.size}-{now[:10]}.json"
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"stored in {path}")
+
+
+if __name__ == "__main__":
+    main()
