@@ -192,7 +192,7 @@ class SystemConfig(Protocol):
         ...
 
     def tiny(self) -> "SystemConfig":
-        """Returns a variant of at most 16 pixels that compiles in seconds."""
+        """Returns a variant of at most 32 pixels, as cheap to compile as can be."""
         ...
 
 

@@ -21,8 +21,7 @@ from mer_jax.systems.menet.network import evaluated
 from mer_jax.train.stage import flatten
 from mer_jax.train.step import init_run, train_step
 
-# Of 2 x 2 positions, so that attention has a choice.
-TINY = dataclasses.replace(MENet().tiny(), size=32, identity_size=16, batch=6)
+TINY = dataclasses.replace(MENet().tiny(), batch=6)
 STEPS = 2  # the second shows what an optimiser did in the first
 PEOPLE = 4
 
