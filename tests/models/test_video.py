@@ -47,7 +47,9 @@ def with_gradients(convolve, clips, kernel, slope, stride, padding):
     return both(clips, kernel, slope)
 
 
-@pytest.mark.parametrize("convolve", [lax, for_cpu, im2col], ids=str)
+@pytest.mark.parametrize(
+    "convolve", [lax, for_cpu, im2col], ids=lambda x: getattr(x, "__name__", str(x))
+)
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (1, 2)])
 def test_a_layer_is_the_convolution_by_hand(convolve, size, stride):
     clips, kernel = drawn(2, 4, 7, 6, 3), drawn(size, size, size, 3, 5, seed=1)
@@ -112,7 +114,9 @@ def test_a_window_of_one_frame_is_a_convolution_of_images(stride):
             )
 
 
-@pytest.mark.parametrize("convolve", [lax, for_cpu], ids=str)
+@pytest.mark.parametrize(
+    "convolve", [lax, for_cpu], ids=lambda x: getattr(x, "__name__", str(x))
+)
 def test_lanes_are_convolutions_of_their_own(convolve):
     layer = clip_convolution(4, 3, Compute(conv=convolve), stride=2, name="c")
 
@@ -162,7 +166,7 @@ def test_the_rank_tells_clips_from_images():
         {"rhs_dilation": (2, 1, 1)},
         {"feature_group_count": 2},
     ],
-    ids=str,
+    ids=lambda x: getattr(x, "__name__", str(x)),
 )
 def test_other_convolutions_are_refused(more):
     args = {"window_strides": ONES, "padding": HALF, **more}

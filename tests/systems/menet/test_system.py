@@ -36,6 +36,7 @@ OTHERS = {
     "dao_groups": (1,),
     "critic_projected": (4,),
     "critic_hidden": (4,),
+    "critic_norm": (True,),
     "critic_learning_rate": (1e-3,),
     "div": (0.0, 1.0),
     "mi": (0.0, 1.0),
