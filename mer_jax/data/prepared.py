@@ -101,7 +101,12 @@ def prepare(
     builder = _builder(name, directory)
     if not builder.is_prepared():
         progress(f"preparing {name}, once", 0, 1)
-        _package(builder, manual)
+        try:
+            _package(builder, manual)
+        except FileExistsError:  # another process packaged the same, and was faster
+            builder = _builder(name, directory)
+            if not builder.is_prepared():
+                raise
     prepared = _open(name, builder, progress)
     if manual:
         _register(prepared, cache, release)

@@ -105,6 +105,25 @@ def test_lost_records_are_as_if_never_prepared(tmp_path, release):
         find("custom", cache=tmp_path, progress=silent)
 
 
+def test_two_processes_may_prepare_the_same_at_once(tmp_path, release, monkeypatch):
+    package = prepared._package
+
+    def beaten(builder, manual):
+        package(builder, manual)
+        raise FileExistsError("as when a finished folder is renamed onto another")
+
+    monkeypatch.setattr(prepared, "_package", beaten)
+    own = prepare("custom", str(release), cache=tmp_path, progress=silent)
+    assert len(own.clips) == 6
+
+    def refused(builder, manual):
+        raise FileExistsError("something else is in the way")
+
+    monkeypatch.setattr(prepared, "_package", refused)
+    with pytest.raises(FileExistsError, match="in the way"):
+        prepare("custom", str(release), cache=tmp_path / "other", progress=silent)
+
+
 def test_a_folder_is_asked_for_and_must_exist(tmp_path):
     with pytest.raises(UserError, match="not free to redistribute"):
         prepare("custom", None, cache=tmp_path, progress=silent)

@@ -47,9 +47,12 @@ def with_gradients(convolve, clips, kernel, slope, stride, padding):
     return both(clips, kernel, slope)
 
 
-@pytest.mark.parametrize(
-    "convolve", [lax, for_cpu, im2col], ids=lambda x: getattr(x, "__name__", str(x))
-)
+def named(value):
+    """A test's name; the text of a function differs from worker to worker."""
+    return getattr(value, "__name__", str(value))
+
+
+@pytest.mark.parametrize("convolve", [lax, for_cpu, im2col], ids=named)
 @pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (1, 2)])
 def test_a_layer_is_the_convolution_by_hand(convolve, size, stride):
     clips, kernel = drawn(2, 4, 7, 6, 3), drawn(size, size, size, 3, 5, seed=1)
@@ -114,9 +117,7 @@ def test_a_window_of_one_frame_is_a_convolution_of_images(stride):
             )
 
 
-@pytest.mark.parametrize(
-    "convolve", [lax, for_cpu], ids=lambda x: getattr(x, "__name__", str(x))
-)
+@pytest.mark.parametrize("convolve", [lax, for_cpu], ids=named)
 def test_lanes_are_convolutions_of_their_own(convolve):
     layer = clip_convolution(4, 3, Compute(conv=convolve), stride=2, name="c")
 
@@ -166,7 +167,7 @@ def test_the_rank_tells_clips_from_images():
         {"rhs_dilation": (2, 1, 1)},
         {"feature_group_count": 2},
     ],
-    ids=lambda x: getattr(x, "__name__", str(x)),
+    ids=named,
 )
 def test_other_convolutions_are_refused(more):
     args = {"window_strides": ONES, "padding": HALF, **more}
