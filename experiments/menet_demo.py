@@ -20,9 +20,15 @@ SMALL = MENet(
     size=32,
     identity_size=16,
     width=8,
+    blocks=1,
+    critic_projected=64,
+    critic_norm=True,
+    critic_rate=1.0,
+    critic_learning_rate=3e-3,
+    num_critic=10,
     learning_rate=1e-3,
-    identity_epochs=10,
-    epochs=20,
+    identity_epochs=8,
+    epochs=40,
 )
 
 

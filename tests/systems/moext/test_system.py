@@ -150,8 +150,10 @@ def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, v
     "changes", [{"conv": "native"}, {"conv": "im2col"}, {"remat": True}], ids=str
 )
 def test_switches_of_speed_change_no_number(changes):
+    # Adam's first step is the sign of gradients, so great steps multiply rounding.
+    small = {"learning_rate": 1e-4}
     for (name, told), other in zip(
-        told_of().items(), told_of(**changes).values(), strict=True
+        told_of(**small).items(), told_of(**small, **changes).values(), strict=True
     ):
         np.testing.assert_allclose(told[-1], other[-1], rtol=1e-3, err_msg=name)
 
