@@ -30,13 +30,12 @@ import functools
 import itertools
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from benchmarks.moext import HERE, Way, matrix_rate, processor, show
+from benchmarks.moext import HERE, Way, matrix_rate, measure, processor, show
 
 STAGE, CLASSES, PEOPLE = "expression", 5, 20
 ON_CPU = (  # memory and compilation of PyTorch
@@ -131,7 +130,9 @@ def products(config) -> dict:
     }
     return {
         "products": least["auto"][0] / config.batch,
-        "over_least": {conv: step / of for conv, (step, of) in least.items()},
+        "more": {
+            "products_over_least": {c: step / of for c, (step, of) in least.items()}
+        },
     }
 
 
@@ -198,56 +199,6 @@ def ways(args: argparse.Namespace) -> list[Way]:
     return found
 
 
-def measure(args: argparse.Namespace) -> dict:
-    """Runs the rounds and returns every figure."""
-    everyone, ready = ways(args), {}
-    try:
-        for way in everyone:
-            if said := way.start(args.patience):
-                ready[way.name] = said
-        running = [way for way in everyone if way.name in ready]
-        for number in range(args.rounds):
-            for way in running if number % 2 else reversed(running):
-                seconds, processor = way.turn()
-                way.seconds.append(seconds)
-                way.processor.append(processor)
-            print(f"round {number + 1} of {args.rounds}", file=sys.stderr)
-    finally:
-        for way in everyone:
-            if hasattr(way, "process"):
-                way.stop()
-    return figures(everyone, ready)
-
-
-def figures(everyone: list[Way], ready: dict[str, dict]) -> dict:
-    """Returns what the turns took, and what the workers said when ready."""
-    running = [way for way in everyone if way.name in ready]
-    engines = [way for way in running if way.name.startswith("engine")]
-    ours = min(engines, key=lambda way: statistics.median(way.seconds))
-    ratios = {
-        way.name: statistics.median(
-            t / e for t, e in zip(way.seconds, ours.seconds, strict=True)
-        )
-        for way in running
-        if way not in engines
-    }
-    said = ready[ours.name]
-    return {
-        "ours": ours.name,
-        "failed": [way.name for way in everyone if way not in running],
-        "ready_after_seconds": {name: r["seconds"] for name, r in ready.items()},
-        "torch": next((r["torch"] for r in ready.values() if "torch" in r), None),
-        "provenance": said["provenance"],
-        "products_per_sample": said["products"],
-        "products_over_least": said["over_least"],
-        "matrix_rate": said["matrix_rate"],
-        "seconds_per_sample": {way.name: way.seconds for way in running},
-        "processor_per_sample": {way.name: way.processor for way in running},
-        "ratio": ratios,
-        "headline": min(ratios.values(), default=None),
-    }
-
-
 def parse() -> argparse.Namespace:
     """Returns the arguments."""
     parser = argparse.ArgumentParser(
@@ -284,7 +235,7 @@ def main() -> None:
     ).split()[-1]
     setting = (*SIZES, "rounds", "lanes", "threads", "device")
     load = os.getloadavg()
-    found = measure(args)
+    found = measure("expression", ways(args), args)
     show(STAGE, found)
     for conv, ratio in found["products_over_least"].items():
         print(f"products over the least, conv {conv}: {ratio:.3f}")

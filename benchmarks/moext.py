@@ -210,9 +210,9 @@ def ways(stage: str, args: argparse.Namespace) -> list[Way]:
     return found
 
 
-def measure(stage: str, args: argparse.Namespace) -> dict:
-    """Runs the rounds of a stage and returns every figure."""
-    everyone, running, ready = ways(stage, args), [], {}
+def measure(what: str, everyone: list[Way], args: argparse.Namespace) -> dict:
+    """Runs the rounds of the ways and returns every figure."""
+    running, ready = [], {}
     try:
         for way in everyone:
             said = way.start(args.patience)
@@ -224,7 +224,7 @@ def measure(stage: str, args: argparse.Namespace) -> dict:
                 seconds, processor = way.turn()
                 way.seconds.append(seconds)
                 way.processor.append(processor)
-            print(f"{stage}: round {number + 1} of {args.rounds}", file=sys.stderr)
+            print(f"{what}: round {number + 1} of {args.rounds}", file=sys.stderr)
     finally:
         for way in everyone:
             if hasattr(way, "process"):
@@ -251,6 +251,7 @@ def measure(stage: str, args: argparse.Namespace) -> dict:
         "processor_per_sample": {way.name: way.processor for way in running},
         "ratio": ratios,
         "headline": min(ratios.values(), default=None),
+        **said.get("more", {}),
     }
 
 
@@ -321,7 +322,7 @@ def main() -> None:
     load = os.getloadavg()
     stages = {}
     for stage in args.stages:
-        stages[stage] = measure(stage, args)
+        stages[stage] = measure(stage, ways(stage, args), args)
         show(stage, stages[stage])
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     result = {

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
+from mer_jax import rng
 from mer_jax.data.corpora import Data
 from mer_jax.data.folds import Fold
 from mer_jax.data.pools import Pool
@@ -134,6 +137,15 @@ class Run:
         """16 hex digits naming the run's file."""
         return run_id(
             settings(self.experiment), self.content, self.fold.name, self.seed
+        )
+
+    @property
+    def key(self) -> jax.Array:
+        """The key[] that all randomness of the run is folded from."""
+        return rng.run_key(
+            seed=self.seed,
+            protocol=self.experiment.protocol.title,
+            fold=self.fold.name,
         )
 
     def __str__(self):

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mer_jax import rng
+from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.pack import Wave
@@ -65,17 +65,16 @@ def probes(
     for lane, run in enumerate(real):
         own = {when: values[lane] for when, values in features.items()}
         if all(np.isfinite(values).all() for values in own.values()):
-            found[lane] = _probe(own, row.corpus.subjects, run.fold)
+            found[lane] = _probe(own, row.corpus, run.fold)
     return found
 
 
 def _probe(
-    features: Mapping[str, np.ndarray], subjects: Sequence[str], fold: Fold
+    features: Mapping[str, np.ndarray], sample: Corpus, fold: Fold
 ) -> dict[str, np.ndarray]:
     """Returns the probes of one run; features float[N, D] by when they were taken."""
-    person = np.unique(subjects, return_inverse=True)[1]
-    found = {}
-    for group, clips in groups(subjects, fold).items():
+    person, found = sample.subject_numbers, {}
+    for group, clips in groups(sample.subjects, fold).items():
         for when, values in features.items():
             of = probe(values[clips], person[clips], halves(person[clips]))
             for name, value in of._asdict().items():
@@ -114,13 +113,9 @@ def _beginning(
 ) -> Nets:
     """Returns the nets before the first step of the last stage, made once more."""
     *earlier, last = (stage.name for stage in row.system.stages)
-    title = row.experiment.protocol.title
-    keys = [
-        rng.run_key(seed=run.seed, protocol=title, fold=run.fold.name)
-        for run in wave.runs
-    ]
+    keys = jnp.stack([run.key for run in wave.runs])
     steps = np.zeros(len(keys), np.int32)  # no part of the nets
-    keys, steps = put(program.mesh, (jnp.stack(keys), steps))
+    keys, steps = put(program.mesh, (keys, steps))
     finished = {name: nets[name] for name in earlier}
     state = program.init(last)(keys, steps, finished, program.clips)
     return state.params, state.model_state

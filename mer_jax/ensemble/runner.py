@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mer_jax import rng
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.pools import Resident
 from mer_jax.data.schedule import pad_steps, schedule
@@ -156,18 +155,9 @@ class WaveRunner:
 
     def _enter(self, stage: Stage, flight: Flight, order: int) -> None:
         """Puts the flight at the start of `stage`."""
-        keys = [
-            rng.run_key(
-                seed=run.seed,
-                protocol=self.experiment.protocol.title,
-                fold=run.fold.name,
-            )
-            for run in self.wave.runs
-        ]
+        keys = jnp.stack([run.key for run in self.wave.runs])
         own = [i.shape[0] * i.shape[1] for i in self.indices[stage.name]]
-        keys, num_steps = put(
-            self.program.mesh, (jnp.stack(keys), np.array(own, np.int32))
-        )
+        keys, num_steps = put(self.program.mesh, (keys, np.array(own, np.int32)))
         init = self.program.init(stage.name)
         finished = {**self.given, **flight.finished}
         flight.state = init(keys, num_steps, finished, self.program.clips)
