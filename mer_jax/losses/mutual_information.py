@@ -14,13 +14,17 @@ from mer_jax.typing import Key, PyTree
 
 
 def donsker_varadhan(
-    joint: jax.Array, marginal: jax.Array, *, where: jax.Array | None = None
+    joint: jax.Array,
+    marginal: jax.Array,
+    *,
+    where: jax.Array | None = None,
+    where_marginal: jax.Array | None = None,
 ) -> jax.Array:
     r"""Mutual information that the critic's scores give evidence of.
 
     .. math::
       I = \frac{1}{|V|} \sum_{i \in V} T_i
-        - \log \frac{1}{|V|} \sum_{i \in V} e^{\tilde T_i}
+        - \log \frac{1}{|W|} \sum_{i \in W} e^{\tilde T_i}
 
     Equation 10 of Belghazi et al. 2018 (arXiv 1801.04062). In expectation over pairs
     it is a lower bound; on the critic's own training pairs it may exceed the truth,
@@ -28,8 +32,9 @@ def donsker_varadhan(
 
     Args:
       joint: float[N], T of pairs that belong together.
-      marginal: float[N], of pairs that do not.
+      marginal: float[M], of pairs that do not.
       where: bool[N], V: False on padding rows; at least one row must be True.
+      where_marginal: bool[M], W, likewise; V where None.
 
     Returns:
       float32[], in nats.
@@ -41,7 +46,7 @@ def donsker_varadhan(
       >>> donsker_varadhan(jnp.ones(4), jnp.zeros(4)).item()
       1.0
     """
-    mean, log_mean = _terms(joint, marginal, where)
+    mean, log_mean = _terms(joint, marginal, where, where_marginal)
     return mean - log_mean
 
 
@@ -52,14 +57,15 @@ def corrected(
     *,
     rate: float = 0.01,
     where: jax.Array | None = None,
+    where_marginal: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     r"""`donsker_varadhan`, with a gradient that small batches do not bias.
 
     .. math::
-      \bar a \leftarrow (1 - r) \bar a + \frac{r}{|V|} \sum_{i \in V} e^{\tilde T_i},
+      \bar a \leftarrow (1 - r) \bar a + \frac{r}{|W|} \sum_{i \in W} e^{\tilde T_i},
       \qquad
       \nabla I = \frac{1}{|V|} \sum_{i \in V} \nabla T_i
-        - \frac{1}{\bar a |V|} \sum_{i \in V} e^{\tilde T_i} \nabla \tilde T_i
+        - \frac{1}{\bar a |W|} \sum_{i \in W} e^{\tilde T_i} \nabla \tilde T_i
 
     Section 3.2 of Belghazi et al. 2018: the plain gradient divides by the batch's own
     average, and a ratio of two averages is biased. The running one, which this batch
@@ -67,11 +73,12 @@ def corrected(
 
     Args:
       joint: float[N], T of pairs that belong together.
-      marginal: float[N], of pairs that do not.
+      marginal: float[M], of pairs that do not.
       log_average: float32[], the log of the running average; -inf before the first
         batch, whose average then becomes the running one.
       rate: r, in (0, 1]; at 1 the gradient is the plain one.
       where: bool[N], V: False on padding rows; at least one row must be True.
+      where_marginal: bool[M], W, likewise; V where None.
 
     Returns:
       float32[], in nats; and float32[], the new `log_average`, without gradient.
@@ -84,7 +91,7 @@ def corrected(
       >>> value.item(), log_average.item()
       (1.0, 0.0)
     """
-    mean, log_mean = _terms(joint, marginal, where)
+    mean, log_mean = _terms(joint, marginal, where, where_marginal)
     now, before = jax.lax.stop_gradient((log_mean, jnp.asarray(log_average)))
     moved = jnp.logaddexp(jnp.log1p(-rate) + before, jnp.log(rate) + now)
     average = jnp.where(jnp.isneginf(before), now, moved)
@@ -147,16 +154,16 @@ def clip_to(gradient: PyTree, reference: PyTree) -> tuple[PyTree, jax.Array]:
     return jax.tree.map(scaled, gradient), factor
 
 
-def _terms(joint, marginal, where):
+def _terms(joint, marginal, where, where_marginal):
     """Returns mean T of the joint pairs and log mean e^T of the marginal ones."""
     chex.assert_rank([joint, marginal], 1)
-    chex.assert_equal_shape(
-        [joint, marginal] if where is None else [joint, marginal, where]
-    )
     joint, marginal = _single(joint), _single(marginal)
     where = jnp.ones(joint.shape, bool) if where is None else where
-    scores = jnp.where(where, marginal, -jnp.inf)
-    log_mean = jax.nn.logsumexp(scores) - jnp.log(where.sum().astype(scores.dtype))
+    valid = where if where_marginal is None else where_marginal
+    chex.assert_equal_shape([joint, where])
+    chex.assert_equal_shape([marginal, valid])
+    scores = jnp.where(valid, marginal, -jnp.inf)
+    log_mean = jax.nn.logsumexp(scores) - jnp.log(valid.sum().astype(scores.dtype))
     return masked_mean(joint, where), log_mean
 
 

@@ -56,6 +56,21 @@ def test_the_bound_is_the_printed_difference(seed):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_there_may_be_more_marginal_pairs_than_joint_ones():
+    joint, marginal = drawn()[0], np.concatenate(drawn(1))
+    valid = np.arange(2 * N) % 3 > 0
+    expected = naive(joint[WHERE], marginal[valid])
+    masks = {"where": WHERE, "where_marginal": valid}
+    found = donsker_varadhan(joint, marginal, **masks)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    value, average = corrected(joint, marginal, START, **masks)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    mean = np.log(np.mean(np.exp(marginal[valid])))
+    np.testing.assert_allclose(average, mean, rtol=1e-5)
+    with pytest.raises(AssertionError):
+        donsker_varadhan(joint, marginal, where=WHERE)
+
+
 def test_the_perfect_critic_finds_the_information_of_a_coin():
     # X = Y, a coin: T = log p(x, y) / p(x) p(y) = log 2 or -inf; I = log 2 nats.
     joint = jnp.full(4, jnp.log(2.0))

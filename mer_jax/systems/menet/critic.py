@@ -41,11 +41,12 @@ class Critic(nn.Module):
         """Scores pairs of features.
 
         Args:
-          identity: float[N, D], f_d, of IDNet.
-          motion: float[N, D], f_e, of MENet.
+          identity: float[..., D], f_d, of IDNet.
+          motion: float[..., D], f_e, of MENet; axes of length 1 are repeated, after
+            the linear layers, so that all pairs of a batch cost little.
 
         Returns:
-          float32[N].
+          float32[...].
 
         Raises:
           ValueError: for another `out_act` or `inputs`.
@@ -61,6 +62,8 @@ class Critic(nn.Module):
             names = ("project_identity", "project_motion")
             project = lambda name, side: nn.Dense(self.projected, name=name)(side)
             sides = list(map(project, names, sides))
-        x = nn.Dense(self.hidden, name="fc1")(jnp.concatenate(sides, axis=-1))
-        x = nn.Dense(1, name="fc2")(nn.leaky_relu(x, SLOPE))[:, 0]
+        shape = jnp.broadcast_shapes(*(side.shape[:-1] for side in sides))
+        pairs = [jnp.broadcast_to(x, (*shape, x.shape[-1])) for x in sides]
+        x = nn.Dense(self.hidden, name="fc1")(jnp.concatenate(pairs, axis=-1))
+        x = nn.Dense(1, name="fc2")(nn.leaky_relu(x, SLOPE))[..., 0]
         return nn.leaky_relu(x, SLOPE) if self.out_act == "leaky" else x

@@ -4,7 +4,7 @@ Shapes: B clips, T frames, D features; N pairs, B * T, or B where clips are pair
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,23 @@ if TYPE_CHECKING:  # it uses this module
     from mer_jax.systems.menet.system import MENet
 
 Pairs = Literal["frame", "clip"]
+Marginals = Literal["derangement", "all"]
+
+
+class Scores(NamedTuple):
+    """What a critic makes of the pairs of a batch.
+
+    Attributes:
+      joint: float32[N], T of pairs that belong together.
+      marginal: float32[M], of pairs that do not; of one valid clip, its own.
+      valid: bool[N], False on padding.
+      valid_marginal: bool[M], likewise.
+    """
+
+    joint: jax.Array
+    marginal: jax.Array
+    valid: jax.Array
+    valid_marginal: jax.Array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,15 +72,14 @@ class Estimator:
 
     def ascend(self, params, model_state, batch: Batch, key: Key):
         """The critic's loss, the information it finds, negative; see `Loss`."""
-        joint, marginal, valid = self._scores(
-            params["critic"], batch["own"], batch, key
-        )
+        scores = self._scores(params["critic"], batch["own"], batch, key)
         value, log_average = corrected(
-            joint,
-            marginal,
+            scores.joint,
+            scores.marginal,
             model_state["critic"]["log_average"],
             rate=self.config.critic_rate,
-            where=valid,
+            where=scores.valid,
+            where_marginal=scores.valid_marginal,
         )
         state = {**model_state, "critic": {"log_average": log_average}}
         return -value, Aux({"I": value}, state)
@@ -77,28 +93,44 @@ class Estimator:
           batch: with "other" float32[B, T, D].
           key: key[], of the marginal pairs.
         """
-        joint, marginal, valid = self._scores(critic, own, batch, key)
-        value = donsker_varadhan(joint, marginal, where=valid)
+        scores = self._scores(critic, own, batch, key)
+        value = donsker_varadhan(
+            scores.joint,
+            scores.marginal,
+            where=scores.valid,
+            where_marginal=scores.valid_marginal,
+        )
         return jnp.maximum(value, 0) if self.config.mi_clamp else value
 
-    def _scores(self, critic, own, batch, key):
-        """Returns T of joint and of marginal pairs, float32[N], and who is no padding.
-
-        Marginal pairs take the person of another clip and the same moment.
-        """
-        other = batch["other"]
+    def _scores(self, critic, own, batch, key) -> "Scores":
+        """Scores joint pairs, and marginal ones of another clip and the same moment."""
+        other, mask = batch["other"], batch["mask"]
         if self.config.pairs == "clip":
             own, other = (x.max(1, keepdims=True) for x in (own, other))
         elif self.config.pairs != "frame":
             raise ValueError(f"pairs: frame or clip, got {self.config.pairs!r}")
         if self.config.critic_norm:
-            own, other = (standardised(x, batch["mask"]) for x in (own, other))
+            own, other = (standardised(x, mask) for x in (own, other))
         motion, person = (own, other) if self.learns == "menet" else (other, own)
-        elsewhere = person[derangement(key, batch["mask"])]
-        rows = lambda x: x.reshape(-1, x.shape[-1])
-        score = lambda who: self.net.apply({"params": critic}, rows(who), rows(motion))
-        valid = jnp.repeat(batch["mask"], own.shape[1])
-        return score(person), score(elsewhere), valid
+        score = lambda *sides: self.net.apply({"params": critic}, *sides)
+        valid = jnp.repeat(mask, own.shape[1])
+        if self.config.marginals == "derangement":
+            joint = score(person, motion).ravel()
+            elsewhere = score(person[derangement(key, mask)], motion).ravel()
+            return Scores(joint, elsewhere, valid, valid)
+        if self.config.marginals != "all":
+            raise ValueError(
+                f"marginals: derangement or all, got {self.config.marginals!r}"
+            )
+        every = score(person[:, None], motion[None])  # [B, B, T]
+        same = jnp.eye(len(mask), dtype=bool)
+        pairs = mask[:, None] & mask[None] & (~same | (mask.sum() < 2))
+        return Scores(
+            joint=jnp.einsum("bbt->bt", every).ravel(),
+            marginal=every.ravel(),
+            valid=valid,
+            valid_marginal=jnp.repeat(pairs.ravel(), own.shape[1]),
+        )
 
 
 def standardised(x: jax.Array, mask: jax.Array) -> jax.Array:

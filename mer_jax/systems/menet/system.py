@@ -16,7 +16,7 @@ from mer_jax.models.computing import Convolve, Precision, computing
 from mer_jax.systems.menet import attention, clips, critic, network
 from mer_jax.systems.menet.decoupling import Clipping, decoupled
 from mer_jax.systems.menet.identity import identity
-from mer_jax.systems.menet.information import Pairs
+from mer_jax.systems.menet.information import Marginals, Pairs
 from mer_jax.systems.menet.nets import Pool
 from mer_jax.train.stage import Stage, System
 
@@ -51,6 +51,7 @@ class MENet:
     div_sim: Similarity = "sqrt_dot"  # [D B6]
     div_detach_first: bool = True  # [D]
     pairs: Pairs = "frame"  # [D B3]
+    marginals: Marginals = "derangement"  # [D] each clip with one other, or with "all"
     num_critic: int = 5  # [D B7] steps of the critic to one of a net
     mi_clamp: bool = True  # [D B7] no gradient where the estimate is 0 or below
     mi_clip: Clipping = "features"  # [D B7]

@@ -171,6 +171,7 @@ def test_switches_of_speed_change_no_number(changes):
         {"identity_input": "other"},
         {"input_norm": "batch"},
         {"pairs": "all"},
+        {"marginals": "none"},
         {"mi_clip": "norm"},
         {"critic_act": "relu"},
         {"pool": "mean"},
@@ -338,6 +339,51 @@ def test_a_negative_estimate_pushes_only_without_the_clamp(learns, clamp):
     # Some critic finds nothing, one of the two signs at least.
     low = min(signs.values())
     assert low[0] == 0 and low[1] == 0 if clamp else low[0] < 0 and low[1] > 1e-3
+
+
+def by_loops(config, critic, own, batch):
+    """L_MI with every other clip as the marginal pair, a pair at a time, float64."""
+    leaves = jax.tree.map(np.float64, critic)
+    dense = lambda x, name: x @ leaves[name]["kernel"] + leaves[name]["bias"]
+    leaky = lambda x: np.maximum(x, 0.01 * x)
+
+    def score(person, motion):
+        sides = dense(person, "project_identity"), dense(motion, "project_motion")
+        return leaky(dense(leaky(dense(np.concatenate(sides), "fc1")), "fc2"))[0]
+
+    valid, other = np.flatnonzero(batch["mask"]), np.float64(batch["other"])
+    own, joint, marginal = np.float64(own), [], []
+    for t in range(own.shape[1]):
+        for i in valid:
+            joint.append(score(other[i, t], own[i, t]))
+            marginal += [score(other[j, t], own[i, t]) for j in valid if j != i]
+    return np.mean(joint) - np.log(np.mean(np.exp(marginal)))
+
+
+def test_marginal_pairs_may_be_those_with_every_other_clip():
+    config = dataclasses.replace(TINY, marginals="all", mi_clamp=False)
+    estimator, (own, batch) = Estimator(config, "menet"), features()
+    critic, state = estimator.init(jax.random.key(0))
+    critic = jax.tree.map(lambda x: 3 * x, critic)
+    nowhere = jax.random.key(4)  # nothing is drawn
+    found = estimator.learned(own, critic, batch, nowhere)
+    expected = by_loops(config, critic, own, batch)
+    assert found == pytest.approx(expected, rel=1e-5) and abs(expected) > 1e-3
+    climbed, aux = estimator.ascend(
+        {"critic": critic}, {"critic": state}, {**batch, "own": own}, nowhere
+    )
+    assert -climbed == aux.metrics["I"] == pytest.approx(expected, rel=1e-5)
+    soiled = own.at[-1].set(1e6)  # a row of padding
+    assert estimator.learned(soiled, critic, batch, nowhere) == found
+
+
+def test_a_clip_without_another_has_no_information():
+    config = dataclasses.replace(TINY, marginals="all")
+    estimator, (own, batch) = Estimator(config, "idnet"), features()
+    critic, _ = estimator.init(jax.random.key(0))
+    alone = {**batch, "mask": jnp.arange(len(own)) == 2}
+    value, push = jax.value_and_grad(estimator.learned)(own, critic, alone, None)
+    assert np.isfinite(value) and jnp.isfinite(push).all()
 
 
 def test_the_critic_learns_what_the_net_that_learns_is_to_forget():
