@@ -50,6 +50,18 @@ BALANCED = dataclasses.replace(
     label_counts=(36, 36, 36),
     confound=0.0,
 )
+# Few people, often filmed, whose faces tell the label of three clips in five; and many
+# others, of whom they tell nothing.
+FEW = dataclasses.replace(
+    CONFOUNDED,
+    name="synthetic_few",
+    num_subjects=12,
+    label_counts=(120, 120, 120),
+    confound=0.4,
+)
+STRANGERS = dataclasses.replace(
+    BALANCED, name="synthetic_strangers", num_subjects=30, label_counts=(90, 90, 90)
+)
 # To pre-train on: nobody of the composite is in it.
 EMOTIONS = (
     ("anger", "disgust", "fear", "sadness"),

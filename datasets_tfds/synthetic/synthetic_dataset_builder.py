@@ -120,6 +120,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             frames="all",
             setting=PLAIN,
         ),
+        SyntheticConfig(
+            name="few",
+            description="630 clips of 42 people, all frames, 64 px: 12, often filmed, "
+            "whose faces tell what they show, and 30 whose faces do not.",
+            corpora=(corpus.FEW, corpus.STRANGERS),
+            size=64,
+            frames="all",
+            setting=PLAIN,
+        ),
     ]
 
     def _info(self) -> tfds.core.DatasetInfo:

@@ -15,14 +15,20 @@ import datasets_tfds
 from datasets_tfds.synthetic import corpus
 from datasets_tfds.synthetic.camera import Camera
 from datasets_tfds.synthetic.coding_sheet import LABELS, annotations
-from datasets_tfds.synthetic.corpus import BALANCED, CONFOUNDED, UNCONFOUNDED
+from datasets_tfds.synthetic.corpus import (
+    BALANCED,
+    CONFOUNDED,
+    FEW,
+    STRANGERS,
+    UNCONFOUNDED,
+)
 from datasets_tfds.synthetic.footage import film
 from datasets_tfds.synthetic.identity import draw_identity
 from datasets_tfds.synthetic.rooms import ROOMS, enter
 from datasets_tfds.synthetic.streams import stream
 from datasets_tfds.synthetic.synthetic_dataset_builder import PLAIN, Builder
 
-PROTOCOL = Path(datasets_tfds.__file__).parent / "protocols" / "confounded3.toml"
+PROTOCOLS = Path(datasets_tfds.__file__).parent / "protocols"
 
 
 def labels_of(member, seed=0):
@@ -37,6 +43,11 @@ def test_eight_of_nine_clips_of_a_confounded_person_show_their_own_label():
     assert labels_of(CONFOUNDED) == [(8, 1, 0), (0, 8, 1), (1, 0, 8)] * 13
     assert labels_of(UNCONFOUNDED) == [(3, 3, 3)] * 39
     assert labels_of(BALANCED) == [(3, 3, 3)] * 12
+
+
+def test_few_people_show_their_own_label_three_times_of_five():
+    assert labels_of(FEW) == [(18, 6, 6), (6, 18, 6), (6, 6, 18)] * 4
+    assert labels_of(STRANGERS) == [(3, 3, 3)] * 30
 
 
 @given(
@@ -205,11 +216,18 @@ def test_the_nearest_mean_picture_of_other_people_tells_the_room(grey):
     assert right.mean() >= (0.8 if grey else 0.95)
 
 
-@pytest.mark.parametrize("name", ["confounded", "unconfounded"])
-def test_the_protocol_counts_what_the_configs_hold(name):
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("confounded", "confounded3"),
+        ("unconfounded", "confounded3"),
+        ("few", "few3"),
+    ],
+)
+def test_the_protocol_counts_what_the_configs_hold(name, file):
     config = Builder.builder_configs[name]
     assert (config.frames, config.size, config.label_noise) == ("all", 64, 0)
-    protocol = tomllib.loads(PROTOCOL.read_text())
+    protocol = tomllib.loads((PROTOCOLS / f"{file}.toml").read_text())
     assert tuple(protocol["classes"]) == LABELS
     assert protocol["corpora"].keys() == {member.name for member in config.corpora}
     for member in config.corpora:
