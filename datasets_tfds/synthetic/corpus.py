@@ -60,7 +60,7 @@ FEW = dataclasses.replace(
     confound=0.4,
 )
 STRANGERS = dataclasses.replace(
-    BALANCED, name="synthetic_strangers", num_subjects=30, label_counts=(90, 90, 90)
+    BALANCED, name="synthetic_strangers", num_subjects=90, label_counts=(270, 270, 270)
 )
 # To pre-train on: nobody of the composite is in it.
 EMOTIONS = (

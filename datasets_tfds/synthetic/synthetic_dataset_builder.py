@@ -122,8 +122,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ),
         SyntheticConfig(
             name="few",
-            description="630 clips of 42 people, all frames, 64 px: 12, often filmed, "
-            "whose faces tell what they show, and 30 whose faces do not.",
+            description="1170 clips of 102 people, all frames, 64 px: 12, often "
+            "filmed, whose faces tell what they show, and 90 whose faces do not.",
             corpora=(corpus.FEW, corpus.STRANGERS),
             size=64,
             frames="all",

@@ -17,7 +17,7 @@ PINNED = {
     "cde3": (1, "7d4eae033c7155c8"),
     "confounded3": (1, "9eaa602d85077da0"),
     "demo3": (1, "3092c465c3285756"),
-    "few3": (1, "fd2b85327f072e81"),
+    "few3": (1, "bc242ab1ca330ee7"),
     "macro3": (1, "5945fb2004dd72e0"),
     "macro_casme2_5_fold": (1, "25830d213beb5c8f"),
     "macro_casme2_5_mask": (1, "23e40eb05295fe7f"),
