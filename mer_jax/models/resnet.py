@@ -21,7 +21,7 @@ class ResNet18(nn.Module):
     Attributes:
       width: channels of the first stage; each further stage doubles them.
       compute: precision, convolution, rematerialised blocks.
-      blocks: of a stage. One makes a ResNet-10, for tests.
+      blocks: of a stage; 1 makes a ResNet-10.
     """
 
     width: int = 64
