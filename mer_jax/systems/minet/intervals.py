@@ -117,4 +117,5 @@ def _window(frames, positions, length, spacing):
     places = frames.shape[1] - (length - 1) * spacing
     start = jnp.floor(positions * places).astype(jnp.int32)
     index = start[:, None] + spacing * jnp.arange(length)[None]
-    return jnp.take_along_axis(frames, index[..., None], axis=1)
+    # The other modes would fill in NaN, and a padding clip's place may be anything.
+    return jnp.take_along_axis(frames, index[..., None], axis=1, mode="clip")

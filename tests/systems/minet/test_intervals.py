@@ -171,6 +171,11 @@ def test_gradients_reach_the_frames_that_are_seen():
     np.testing.assert_array_equal(slope[0, :, 0], expected)
 
 
+def test_places_beyond_the_clip_give_some_frames():
+    seen = sequences(numbered(8), np.float32([3]), intervals=2, view="window")
+    assert set(np.ravel(seen)) <= set(range(8))
+
+
 def test_one_lane_of_many_sees_what_it_sees_alone():
     keys = jax.random.split(jax.random.key(0), 2)
     clips = np.stack([FRAMES, 2 * FRAMES])
