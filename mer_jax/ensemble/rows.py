@@ -68,7 +68,7 @@ class Row:
         """The first stages, as far as they are the same in every fold."""
         once = {pool.name for pool in self.experiment.pools if pool.shared}
         stages = self.system.stages
-        own = (i for i, s in enumerate(stages) if s.source.pool not in once)
+        own = (i for i, s in enumerate(stages) if not once.issuperset(s.pools))
         number = next(own, len(stages))
         return stages[:number]
 
@@ -138,7 +138,7 @@ class Row:
 
     def _pool(self, pool: Pool, corpus: Corpus) -> dict[str, Any]:
         """Returns what the report prints of a pool."""
-        trains = lambda stages: [s.name for s in stages if s.source.pool == pool.name]
+        trains = lambda stages: [s.name for s in stages if pool.name in s.pools]
         return {
             "name": pool.name,
             "scope": pool.scope,
