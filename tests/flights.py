@@ -74,7 +74,9 @@ def row_of(
     """A row of a system built already; `others` are every pool its stages name."""
     protocol = Protocol(name=str(Path(__file__).with_name("toy.toml")))
     names = sorted({pool for stage in system.stages for pool in stage.pools} - {""})
-    pools = tuple((Pool(name=name, data=Data()), others) for name in names)
+    pools = tuple(
+        (Pool(name=name, data=Data(), protocol=protocol), others) for name in names
+    )
     experiment = Experiment(
         name="toy",
         system=made,

@@ -22,6 +22,32 @@ from mer_jax.errors import UserError
 from mer_jax.train.stage import Stage, System
 
 
+def check_pools(system: System, pools: Sequence[Pool]) -> None:
+    """Checks that there are the pools that stages train on, and their labels.
+
+    Raises:
+      UserError: naming the stage and the pool.
+    """
+    named = {pool.name: pool for pool in pools}
+    for stage in system.stages:
+        for source in (stage.source, *stage.beside.values()):
+            if not source.pool:
+                continue
+            what = (
+                f"stage {stage.name!r} of {system.name} trains on pool {source.pool!r}"
+            )
+            if source.pool not in named:
+                raise UserError(
+                    f"{what}, and the experiment's pools are {sorted(named)}. Add "
+                    f"Pool(name={source.pool!r}, ...) to them"
+                )
+            if source.labelled and named[source.pool].protocol is None:
+                raise UserError(
+                    f"{what} and needs its labels: give the pool a protocol of the "
+                    "sample's classes"
+                )
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
     """An experiment row with its clips, folds and system at hand.
@@ -180,7 +206,9 @@ def open_rows(
     rows = []
     for experiment in experiments:
         # Counts are the corpus's, so features are asked of a trial build.
-        features = tuple(sorted(experiment.system.build(2, 2).features.items()))
+        trial = experiment.system.build(2, 2)
+        features = tuple(sorted(trial.features.items()))
+        check_pools(trial, experiment.pools)
         corpus = read(experiment.data, experiment.protocol, features)
         pools = tuple((p, read(p.data, p.protocol, features)) for p in experiment.pools)
         rows.append(

@@ -103,11 +103,13 @@ class Source:
         experiment has beside its sample, e.g. for pre-training.
       order: "shuffled" anew every epoch; "subject", by clip key; "label", by
         class, then file name, as loaders that walk label folders do.
+      labelled: whether the stage asks for the clips' labels, which a pool may lack.
     """
 
     batch: int
     order: Order = "shuffled"
     pool: str = ""
+    labelled: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,11 +123,13 @@ class Beside:
         "class_matched", for each clip of the source one of its class, drawn anew
         every time, or of any class where the pool has none of it. Both need no
         epoch of their own.
+      labelled: see `Source`.
     """
 
     batch: int
     pool: str
     draw: Draw = "random"
+    labelled: bool = True
 
 
 def _unchanged(params: Params, model_state: ModelState, batch: Batch, key: Key):
