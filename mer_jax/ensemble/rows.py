@@ -19,7 +19,7 @@ from mer_jax.ensemble.experiment import (
     settings,
 )
 from mer_jax.errors import UserError
-from mer_jax.train.stage import Stage, System
+from mer_jax.train.stage import Beside, Source, Stage, System
 
 
 def check_pools(system: System, pools: Sequence[Pool]) -> None:
@@ -30,7 +30,8 @@ def check_pools(system: System, pools: Sequence[Pool]) -> None:
     """
     named = {pool.name: pool for pool in pools}
     for stage in system.stages:
-        for source in (stage.source, *stage.beside.values()):
+        sources: list[Source | Beside] = [stage.source, *stage.beside.values()]
+        for source in sources:
             if not source.pool:
                 continue
             what = (

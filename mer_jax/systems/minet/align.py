@@ -201,7 +201,8 @@ class _Ask:
         stage, macro = self.stage, jax.lax.stop_gradient(macro)
         where = _both(batch["mask"], batch["macro"]["mask"])
         domain = jnp.arange(len(where)) >= len(batch["mask"])
-        strength, found = stage.strength(batch["progress"]), {}
+        strength = stage.strength(batch["progress"])
+        found: dict[str, jax.Array] = {}
         if "L_s" in stage.weights:
             maps = _both(reverse_gradient(micro.map, strength), macro.map)
             told = self.judge("discriminator_map", maps, where)
