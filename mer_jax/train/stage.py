@@ -154,7 +154,9 @@ class Stage:
         evaluation mode: features, attention maps, reconstructions. Probes and
         reports use only this and `System.predict`. In the last stage "features",
         float[B, D], is what is probed for identity (`ensemble/probing.py`).
-      shows: names among these that are pictures, float[B, H, W] or [B, H, W, 3] in
+      inspect_beside: the same of the clips of further inputs, by the input's name; what
+        is called "features" there is to be alike that of `inspect`, and is compared.
+      shows: names among `inspect`'s that are pictures, float[B, H, W] or [B, H, W, 3] in
         [0, 1], in the order in which the report draws them.
     """
 
@@ -169,6 +171,9 @@ class Stage:
     inspect: Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]] | None = (
         None
     )
+    inspect_beside: Mapping[
+        str, Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]]
+    ] = dataclasses.field(default_factory=dict)
     shows: tuple[str, ...] = ()
 
     @property

@@ -168,7 +168,7 @@ class Alignment:
         return dann_strength(progress)
 
     def inspect(self, params, model_state, batch):
-        """MiNet's z and logits."""
+        """MiNet's z."""
         seen = self.config.unchanged(batch)
         told = self.nets.evaluated((params, model_state), seen, batch["mask"])
         return {"features": told.z}
@@ -284,4 +284,5 @@ def align(config: "MiNet", nets: Networks) -> Stage:
         prepare=stage.prepare,
         init_from=tuple(handed),
         inspect=stage.inspect,
+        inspect_beside={"macro": stage.inspect_macro} if config.transfers else {},
     )

@@ -105,7 +105,8 @@ class Networks:
         """
         views = averages(found.frames, self.intervals)
         variables = {"params": params.get("aggregate", {})}
-        return fused(found.apex, Aggregate(self.aggregate).apply(variables, views))
+        apply: Any = Aggregate(self.aggregate).apply
+        return fused(found.apex, apply(variables, views))
 
     def classify(self, params: PyTree, z: jax.Array) -> jax.Array:
         """Returns logits, float32[B, K], of z by the head's parameters."""

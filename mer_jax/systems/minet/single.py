@@ -7,6 +7,7 @@ from mer_jax.models.weights import Weights, adopt
 from mer_jax.systems.minet.network import Networks
 from mer_jax.train.optimizers import optimizer
 from mer_jax.train.stage import Aux, Source, Stage, Update, gradients_of
+from mer_jax.typing import PyTree
 
 if TYPE_CHECKING:  # it uses this module
     from mer_jax.systems.minet.system import MiNet
@@ -35,7 +36,8 @@ def single(
         seen = config.unchanged(batch)
         streams, statistics = nets.init_streams(key, seen, batch["mask"])
         head = nets.init_head(key, 2 * 8 * config.width)
-        params, state = {net: streams, "head": head}, {net: statistics}
+        params: PyTree = {net: streams, "head": head}
+        state: PyTree = {net: statistics}
         if weights is None:
             return params, state
         if not weights.of_resnet:
