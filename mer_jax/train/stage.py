@@ -156,8 +156,8 @@ class Stage:
         float[B, D], is what is probed for identity (`ensemble/probing.py`).
       inspect_beside: the same of the clips of further inputs, by the input's name; what
         is called "features" there is to be alike that of `inspect`, and is compared.
-      shows: names among `inspect`'s that are pictures, float[B, H, W] or [B, H, W, 3] in
-        [0, 1], in the order in which the report draws them.
+      shows: names among `inspect`'s that are pictures, float[B, H, W] or
+        [B, H, W, 3] in [0, 1], in the order in which the report draws them.
     """
 
     name: str
