@@ -131,6 +131,11 @@ class Networks:
         variables = self.streams.init(key, *seen, mask, train=False)
         return variables["params"], variables.get("batch_stats", {})
 
+    def init_aggregate(self, key: Key, found: Found) -> PyTree:
+        """Returns parameters of what makes v of all intervals, often none."""
+        views = averages(found.frames, self.intervals)
+        return Aggregate(self.aggregate).init(key, views).get("params", {})
+
     def init_head(self, key: Key, features: int) -> PyTree:
         """Returns parameters of a head of so many features."""
         return self.head.init(key, jnp.zeros((1, features)))["params"]

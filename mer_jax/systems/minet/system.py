@@ -6,7 +6,7 @@ interval frames were sampled, and that lie close to those of their class in eith
 """
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
@@ -14,16 +14,15 @@ import numpy as np
 from mer_jax.models.computing import Convolve, Precision, computing
 from mer_jax.models.weights import read
 from mer_jax.systems.minet import nets, views
-from mer_jax.systems.minet.align import Contrast, Reversal, Teacher, align
+from mer_jax.systems.minet.align import Contrast, Teacher, align
 from mer_jax.systems.minet.discriminators import Norm
 from mer_jax.systems.minet.intervals import Aggregation, View, window_length
+from mer_jax.systems.minet.judges import Reversal
 from mer_jax.systems.minet.network import Networks
 from mer_jax.systems.minet.single import single
 from mer_jax.train.optimizers import WeightDecay
 from mer_jax.train.stage import Stage, System
 from mer_jax.typing import Draw
-
-Cache = Literal["auto", "off"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,9 +74,16 @@ class MiNet:
     remat: bool = False  # [D] less memory, more arithmetic
 
     @property
+    def weights(self) -> dict[str, float]:
+        """Of the losses that count beside L_c, by their symbols."""
+        weights = {"L_s": self.ls, "L_sam": self.lsam, "L_t": self.lt}
+        weights["L_con"] = self.lcon
+        return {symbol: weight for symbol, weight in weights.items() if weight}
+
+    @property
     def transfers(self) -> bool:
         """Whether any term needs macro-expressions."""
-        return any((self.ls, self.lsam, self.lt, self.lcon))
+        return bool(self.weights)
 
     def build(self, num_classes: int, num_subjects: int) -> System:
         """Returns the system of stages `macro`, `micro` and `align`.
@@ -89,7 +95,8 @@ class MiNet:
           ValueError: for a value that a field does not have.
           UserError: if `init_weights` cannot be read.
         """
-        if self.transfers and self.interval_view == "window":
+        _check_values(self)
+        if (self.lsam or self.lt) and self.interval_view == "window":
             window_length(self.frames, self.intervals)
         own = self.networks(num_classes)
         weights = read(self.init_weights) if self.init_weights else None
@@ -150,3 +157,10 @@ class MiNet:
         """Returns what is seen of clips in training."""
         rise = batch["rise"]
         return views.drawn(rise[:, -1], rise, key, size=self.size, aug=self.aug)
+
+
+def _check_values(config: MiNet) -> None:
+    for name, kind in get_type_hints(MiNet).items():
+        value, values = getattr(config, name), get_args(kind)
+        if get_origin(kind) is Literal and value not in values:
+            raise ValueError(f"{name} must be one of {values}, got {value!r}")

@@ -6,8 +6,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from mer_jax.losses.classification import accuracy, cross_entropy
 from mer_jax.models.blocks import Compute
 from mer_jax.models.convolution import for_cpu, im2col
 from mer_jax.systems.minet.discriminators import (
@@ -301,3 +303,36 @@ def test_another_norm_is_refused(kind):
     net, x = MAKERS[kind]("layer")
     with pytest.raises(ValueError, match="group, batch or none, got 'layer'"):
         begun(net, x)
+
+
+@pytest.mark.parametrize(("view", "told"), [("window", False), ("whole", True)])
+def test_trained_on_still_clips_only_lengths_tell_the_interval(view, told):
+    """Where windows are of one length nobody can do better than chance."""
+    net, tx = SequenceDiscriminator(3, 16), optax.adam(1e-2)
+
+    def shown(key, clips):
+        still = jax.random.normal(key, (clips, 1, D))
+        frames = jnp.broadcast_to(still, (clips, T, D))
+        return sequences(frames, central_positions(clips), intervals=3, view=view)
+
+    def logits(params, seen):
+        mask = jnp.ones(len(seen[0]), bool)
+        rows = net.apply({"params": params}, seen, mask, True).reshape(-1, 3)
+        return rows, jnp.arange(len(rows)) % 3
+
+    def step(carry, key):
+        params, state = carry
+        loss = lambda params: cross_entropy(*logits(params, shown(key, 32)))
+        updates, state = tx.update(jax.grad(loss)(params), state)
+        return (optax.apply_updates(params, updates), state), None
+
+    @jax.jit
+    def trained(key):
+        first, last, rest = jax.random.split(key, 3)
+        start = net.init(first, shown(first, 2), jnp.ones(2, bool), True)["params"]
+        keys = jax.random.split(rest, 300)
+        (params, _), _ = jax.lax.scan(step, (start, tx.init(start)), keys)
+        return accuracy(*logits(params, shown(last, 200)))
+
+    right = trained(jax.random.key(0))
+    assert right > 0.8 if told else right == pytest.approx(1 / 3)
