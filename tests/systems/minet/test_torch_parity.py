@@ -1,29 +1,18 @@
-"""MiNet's parts, alone and in a step of its second stage, against PyTorch's numbers.
+"""MiNet's parts, and a step of its stage `align`, against the numbers PyTorch gave.
 
 All in float64; one clip of padding is among the clips of either domain.
 """
 
 import functools
-import types
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import unflatten_dict
 
-from mer_jax.losses.classification import binary_cross_entropy, cross_entropy
-from mer_jax.losses.reversal import reverse_gradient
-from mer_jax.losses.supervised_contrastive import (
-    supervised_contrastive,
-    supervised_contrastive_sum,
-)
-from mer_jax.systems.minet.discriminators import (
-    MapDiscriminator,
-    SequenceDiscriminator,
-)
-from mer_jax.systems.minet.intervals import Aggregate, averages, sequences
-from mer_jax.systems.minet.nets import Classifier, TwoStream, fused
+from mer_jax.systems.minet import MiNet, intervals
+from mer_jax.systems.minet.views import Seen
+from mer_jax.train.stage import flatten, split
 
 from . import layout
 
@@ -31,16 +20,6 @@ from . import layout
 QUICK = {"xla_backend_optimization_level": 0}
 MASK = np.arange(layout.MICRO + 1) < layout.MICRO
 FAR_MASK = np.arange(layout.MACRO + 1) < layout.MACRO
-DEFAULTS = {
-    "intervals": 3,
-    "interval_view": "window",
-    "aggregate": "mean",
-    "disc_norm": "group",
-    "con_norm": "supcon",
-    "temperature": 0.07,
-    **layout.WEIGHTS,
-}
-CONTRASTS = {"supcon": supervised_contrastive, "literal": supervised_contrastive_sum}
 cases = pytest.mark.parametrize("case", layout.CASES)
 steps = pytest.mark.parametrize(
     "case", ["default", "printed", pytest.param("other", marks=pytest.mark.slow)]
@@ -52,25 +31,10 @@ def golden():
     return layout.load()
 
 
-def options(case):
-    return types.SimpleNamespace(**{**DEFAULTS, **layout.CASES[case]})
-
-
-def nets(case):
-    o = options(case)
-    streams = TwoStream(width=o.width, blocks=o.blocks)
-    sequence = functools.partial(
-        SequenceDiscriminator, features=o.disc_features, norm=o.disc_norm
-    )
-    return {
-        "minet": streams,
-        "manet": streams,
-        "aggregate": Aggregate(o.aggregate),
-        "head": Classifier(layout.CLASSES),
-        "discriminator_map": MapDiscriminator(o.disc_features, o.disc_norm),
-        "discriminator_time": sequence(1),
-        "interval": sequence(o.intervals),
-    }
+def config(case):
+    """Of the printed readings one is that the reversal is of full strength."""
+    grl = "const1" if layout.STRENGTHS[case] == 1 else "dann"
+    return MiNet(**layout.CASES[case], aug="none", grl=grl)
 
 
 def started(case):
@@ -86,66 +50,7 @@ def padded(rows):
 
 
 def seen(case, domain):
-    return tuple(map(padded, layout.clips(case, domain)))
-
-
-class Applied:
-    """Nets at given parameters; remembers the model state that each leaves behind."""
-
-    def __init__(self, case, params, batch_stats):
-        self.nets, self.params = nets(case), params
-        self.batch_stats, self.options = dict(batch_stats), options(case)
-
-    def __call__(self, name, *arguments):
-        variables = {"params": self.params.get(name, {})}
-        variables["batch_stats"] = self.batch_stats.get(name, {})
-        found, updated = self.nets[name].apply(
-            variables, *arguments, mutable=["batch_stats"]
-        )
-        if "batch_stats" in updated:
-            self.batch_stats[name] = updated["batch_stats"]
-        return found
-
-    def z(self, found):
-        views = averages(found.frames, self.options.intervals)
-        return fused(found.apex, self("aggregate", views))
-
-
-def aligned(case, params, batch_stats):
-    """The losses of a step, their weighted sum, and the model state after it."""
-    run = Applied(case, params, batch_stats)
-    o, strength = run.options, layout.STRENGTHS[case]
-    labels, far_labels = map(padded, layout.labels())
-    place = functools.partial(sequences, intervals=o.intervals, view=o.interval_view)
-    own_places, far_places = map(padded, layout.positions(case))
-    micro = run("minet", *seen(case, "micro"), MASK, True)
-    macro = run("manet", *seen(case, "macro"), FAR_MASK, False)
-    z, far_z = run.z(micro), run.z(macro)
-    where = np.concatenate([MASK, FAR_MASK])
-    domain = np.repeat([0, 1], [len(MASK), len(FAR_MASK)])
-    l_c = cross_entropy(run("head", z), labels, where=MASK)
-    joined = lambda *pair: jnp.concatenate(pair)
-    maps = joined(reverse_gradient(micro.map, strength), macro.map)
-    scores = run("discriminator_map", maps, where, True)
-    l_s = binary_cross_entropy(scores, domain, where=where)
-    far = place(macro.frames, far_places)
-    own = place(micro.frames, own_places)
-    told = run("interval", jax.tree.map(joined, own, far), where, True)
-    each = lambda x: np.repeat(x, o.intervals)
-    which = np.tile(np.arange(o.intervals), len(where))
-    rows = told.reshape(-1, o.intervals)
-    l_sam = cross_entropy(rows, which, where=each(where))
-    turned = reverse_gradient(own, strength)
-    told = run("discriminator_time", jax.tree.map(joined, turned, far), where, True)
-    l_t = binary_cross_entropy(told.ravel(), each(domain), where=each(where))
-    l_con = CONTRASTS[o.con_norm](
-        *(z, labels, far_z, far_labels),
-        temperature=o.temperature,
-        where=MASK,
-        other_where=FAR_MASK,
-    )
-    total = l_c + o.ls * l_s + o.lsam * l_sam + o.lt * l_t + o.lcon * l_con
-    return total, ((l_c, l_s, l_sam, l_t, l_con, total), run.batch_stats)
+    return Seen(*map(padded, layout.clips(case, domain)))
 
 
 def compiled(function, *arguments):
@@ -167,34 +72,52 @@ def assert_probed(found, expected, tolerance):
 @functools.cache
 def passed(case):
     """MiNet's pass in both modes, and D_s of an odd map, in one program."""
+    nets, micro = config(case).networks(layout.CLASSES), seen(case, "micro")
+    every = np.ones(layout.ODD_MAP[0], bool)
 
     def run(params, batch_stats):
-        out = {}
+        out, own = {}, (params["minet"], batch_stats["minet"])
         for mode in layout.MODES:
-            net = Applied(case, params, batch_stats)
-            found = net("minet", *seen(case, "micro"), MASK, mode == "train")
-            logits = net("head", net.z(found))
+            found, _ = nets.find(*own, micro, MASK, train=mode == "train")
+            logits = nets.classify(params["head"], nets.aggregated(params, found))
             out[mode] = {**found._asdict(), "logits": logits}
-        net = Applied(case, params, batch_stats)
-        every = np.ones(layout.ODD_MAP[0], bool)
-        map = layout.odd_map(case)
-        return out, net("discriminator_map", map, every, False)
+        name = "discriminator_map"
+        variables = {"params": params[name], "batch_stats": batch_stats.get(name, {})}
+        judge = nets.discriminator(name).apply
+        return out, judge(variables, layout.odd_map(case), every, False)
 
     return compiled(run, *started(case))
 
 
 @functools.cache
 def stepped(case):
-    """Losses of a step, model state after it, and the gradient of what is trained."""
+    """Gradients of a step of the stage, its metrics and the model state after it."""
+    stage = config(case).build(layout.CLASSES, 0).stages[-1]
+    (update,) = stage.updates
+    labels, far_labels = map(padded, layout.labels())
+    macro = {"rise": seen(case, "macro"), "label": far_labels, "mask": FAR_MASK}
+    batch = {"rise": seen(case, "micro"), "label": labels, "mask": MASK, "macro": macro}
+    places = iter(map(padded, layout.positions(case)))
+    # Where the reversal is so strong, if it is not always.
+    with np.errstate(divide="ignore"):
+        batch["progress"] = np.arctanh(layout.STRENGTHS[case]) / 5
 
     def step(params, batch_stats):
-        frozen = {"manet": params["manet"]}
-        trained = {name: params[name] for name in params if name != "manet"}
-        loss = lambda trained: aligned(case, {**trained, **frozen}, batch_stats)
-        (_, aux), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
-        return aux, gradients
+        key = jax.random.key(0)
+        prepared = stage.prepare(params, batch_stats, batch, key)
+        leaves = split(params, update.trains)
+        return update.gradients(*leaves, batch_stats, prepared, key)
 
-    return compiled(step, *started(case))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MiNet, "drawn", lambda self, batch, key: batch["rise"])
+        # Called for MiNet's clips, then for MaNet's.
+        patch.setattr(intervals, "drawn_positions", lambda key, clips: next(places))
+        gradients, aux = compiled(step, *started(case))
+    assert next(places, None) is None
+    metrics = aux.metrics
+    assert metrics["L_c"].dtype == np.float64
+    losses = [metrics[name] for name in layout.LOSSES[:-1]] + [metrics["loss"]]
+    return losses, gradients, aux.model_state
 
 
 @cases
@@ -216,26 +139,24 @@ def test_a_discriminator_of_a_map_of_odd_edges(golden, case):
 
 @steps
 def test_losses_of_a_step(golden, case):
-    (losses, _), _ = stepped(case)
+    losses, _, _ = stepped(case)
     np.testing.assert_allclose(losses, golden[f"{case}/losses"], rtol=1e-9)
 
 
 @steps
 def test_gradient_of_the_whole_loss(golden, case):
-    _, gradients = stepped(case)
-    found = flatten_dict({"params": gradients}, sep="/")
-    assert_probed(found, golden[f"{case}/gradients"], 1e-8)
+    _, gradients, _ = stepped(case)
+    assert_probed(gradients, golden[f"{case}/gradients"], 1e-8)
 
 
 @steps
 def test_running_averages_after_a_step(golden, case):
-    (_, batch_stats), _ = stepped(case)
-    found = flatten_dict({"batch_stats": batch_stats}, sep="/")
-    assert_probed(found, golden[f"{case}/statistics"], 1e-12)
+    _, _, model_state = stepped(case)
+    assert_probed(flatten(model_state), golden[f"{case}/statistics"], 1e-12)
 
 
 def test_manet_stands_still():
-    (_, after), _ = stepped("printed")
+    _, _, after = stepped("printed")
     jax.tree.map(
         np.testing.assert_array_equal, after["manet"], started("printed")[1]["manet"]
     )
