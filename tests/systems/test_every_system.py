@@ -31,12 +31,12 @@ LANES = Layout(devices=1, lanes=4)
 BY_DEFAULT = (FOUR, PMAP)
 # One device and several compile to different programs. Most systems give the same
 # bits in both; these round differently and are held equal in float64 only.
-ROUNDED_BY_DEVICES = {"ststnet", "menet"}
+ROUNDED_BY_DEVICES = {"ststnet", "menet", "minet"}
 
 # Compiling these takes as long as three others: `relay` has three stages, `moext` the
-# nets of two; `menet`, with two 3D nets in four stages, as long as ten.
+# nets of two, `minet` both; `menet`, with two 3D nets in four stages, as long as ten.
 LIGHT = [name for name in flights.SYSTEMS if name != "menet"]
-CHEAP = [name for name in LIGHT if name not in ("relay", "moext")]
+CHEAP = [name for name in LIGHT if name not in ("relay", "moext", "minet")]
 
 
 def systems(default):
