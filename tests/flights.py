@@ -71,11 +71,16 @@ def row(name: str, *, x64: bool = False) -> Row:
 def row_of(
     made: SystemConfig, system: System, corpus: Corpus, others: Corpus | None = None
 ) -> Row:
-    """A row of a system built already; `others` are every pool its stages name."""
+    """A row of a system built already; `others` are every pool its stages name.
+
+    Where there are pools and no `others`, these are made.
+    """
     protocol = Protocol(name=str(Path(__file__).with_name("toy.toml")))
     names = sorted({pool for stage in system.stages for pool in stage.pools} - {""})
+    others = others or toys.corpus(system.features, subjects=toys.OTHERS, seed=5)
+    data = Data(corpora=("synthetic/others",))
     pools = tuple(
-        (Pool(name=name, data=Data(), protocol=protocol), others) for name in names
+        (Pool(name=name, data=data, protocol=protocol), others) for name in names
     )
     experiment = Experiment(
         name="toy",
