@@ -12,8 +12,10 @@ import jax
 
 PyTree = Any
 Order = Literal["shuffled", "subject", "label"]  # of clips in an epoch
+Draw = Literal["random", "class_matched"]  # of clips that come beside these
 Key = jax.Array  # typed PRNG key, shape []
 Params = Mapping[str, PyTree]  # net name -> linen "params"
 ModelState = Mapping[str, PyTree]  # net name -> what changes but has no gradient
-Batch = Mapping[str, jax.Array]  # feature -> [B, ...]; "mask" is False on padding rows
+# feature -> [B, ...]; "mask" is False on padding rows; a second input is a Batch in it
+Batch = Mapping[str, Any]
 Metrics = Mapping[str, jax.Array]  # name -> scalar

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import mer_jax.systems
-from mer_jax.data.clips import gather
+from mer_jax.data.clips import gather_inputs
 from mer_jax.data.corpora import Data
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.pools import Pool, Resident, Scope, resident_arrays, with_pools
@@ -71,10 +71,17 @@ def row(name: str, *, x64: bool = False) -> Row:
 def row_of(
     made: SystemConfig, system: System, corpus: Corpus, others: Corpus | None = None
 ) -> Row:
-    """A row of a system built already; `others` are every pool its stages name."""
+    """A row of a system built already; `others` are every pool its stages name.
+
+    Where there are pools and no `others`, these are made.
+    """
     protocol = Protocol(name=str(Path(__file__).with_name("toy.toml")))
-    names = sorted({stage.source.pool for stage in system.stages} - {""})
-    pools = tuple((Pool(name=name, data=Data()), others) for name in names)
+    names = sorted({pool for stage in system.stages for pool in stage.pools} - {""})
+    others = others or toys.corpus(system.features, subjects=toys.OTHERS, seed=5)
+    data = Data(corpora=("synthetic/others",))
+    pools = tuple(
+        (Pool(name=name, data=data, protocol=protocol), others) for name in names
+    )
     experiment = Experiment(
         name="toy",
         system=made,
@@ -259,10 +266,27 @@ def advance(of: WaveRunner, stage: str, state: RunState, index, clips=None):
     return step(state, put(with_program.mesh, np.asarray(index)), clips)
 
 
-def batch_of(corpus: Corpus | Resident, index: np.ndarray) -> dict[str, jax.Array]:
-    """The batch a step of one run sees."""
+def batch_of(
+    corpus: Corpus | Resident, index: np.ndarray, stage: Stage | None = None
+) -> dict[str, Any]:
+    """The batch that a step of one run sees, of all inputs of a stage."""
     clips = jax.tree.map(jnp.asarray, resident_arrays(corpus))
-    return dict(gather(clips, jnp.asarray(index)))
+    inputs = {"": len(index)} if stage is None else stage.inputs
+    return dict(gather_inputs(clips, jnp.asarray(index), inputs))
+
+
+def with_masks(batch: dict[str, Any], like: dict[str, Any] | None) -> dict[str, Any]:
+    """The batch with the masks of another, or with every row valid."""
+    masked = {}
+    for name, own in batch.items():
+        other = None if like is None else like[name]
+        if isinstance(own, dict):
+            masked[name] = with_masks(own, other)
+        elif name == "mask":
+            masked[name] = np.ones_like(own) if other is None else other
+        else:
+            masked[name] = own
+    return masked
 
 
 def leaves_of(tree: Any) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from mer_jax.data.pools import Resident
 from mer_jax.losses import classification
 from mer_jax.train.stage import (
     Aux,
+    Beside,
     Source,
     Stage,
     System,
@@ -278,8 +279,9 @@ class Relay:
 class Duel:
     """A critic that steps twice and an encoder that steps once, each on its leaves.
 
-    The critic tells apex from onset codes, against a running average of its output
-    in the model state; the encoder classifies and, more and more, fools the critic.
+    The critic tells apex from onset codes, of other people, too, against a running
+    average of its output in the model state; the encoder classifies and, more and
+    more, fools the critic.
     """
 
     width: int = 5
@@ -287,6 +289,7 @@ class Duel:
     epochs: int = 2
     repeat: int = 2
     learning_rate: float = 0.02
+    others: int = 5  # clips of the pool "others" that come beside a batch
 
     def tiny(self) -> "Duel":
         return self
@@ -314,6 +317,7 @@ class Duel:
 
         def accuse(params, model_state, batch, key):
             loss, mean = judge(params, model_state, batch)
+            loss = loss + 0.1 * judge(params, model_state, batch["others"])[0]
             average = model_state["critic"]["average"]
             new = {"average": 0.9 * average + 0.1 * jax.lax.stop_gradient(mean)}
             return loss, Aux({"mean": mean}, {**model_state, "critic": new})
@@ -347,6 +351,7 @@ class Duel:
             name="duel",
             source=Source(batch=self.batch),
             num_epochs=self.epochs,
+            beside={"others": Beside(batch=self.others, pool="others")},
             init=init,
             updates=(
                 Update(

@@ -12,7 +12,7 @@ from mer_jax.cli import files, overrides
 from mer_jax.cli.options import RunOptions
 from mer_jax.cli.progress import Preparing, TrainingProgress, console
 from mer_jax.cli.show import print_plans, report_command
-from mer_jax.data.corpora import SMOKE, SMOKE_POOL, SMOKE_PROTOCOL
+from mer_jax.data.corpora import SMOKE, SMOKE_POOL, SMOKE_POOL_PROTOCOL, SMOKE_PROTOCOL
 from mer_jax.data.prepared import cache_directory
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.experiment import Experiment, Run, fingerprint, settings
@@ -42,7 +42,11 @@ def experiments_of(options: RunOptions) -> list[Experiment]:
                     SMOKE_PROTOCOL, division=row.protocol.division
                 ),
                 pools=tuple(
-                    dataclasses.replace(pool, data=SMOKE_POOL, protocol=None)
+                    dataclasses.replace(
+                        pool,
+                        data=SMOKE_POOL,
+                        protocol=pool.protocol and SMOKE_POOL_PROTOCOL,
+                    )
                     for pool in row.pools
                 ),
             )

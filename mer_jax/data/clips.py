@@ -31,3 +31,22 @@ def gather(clips: Clips, index: jax.Array | np.ndarray) -> Batch:
         return jnp.where(valid, picked, jnp.zeros((), picked.dtype))
 
     return {**{name: rows(array) for name, array in clips.items()}, "mask": mask}
+
+
+def gather_inputs(
+    clips: Clips, index: jax.Array | np.ndarray, inputs: Mapping[str, int]
+) -> Batch:
+    """Returns the batch of a step that has several inputs.
+
+    Args:
+      clips: see `gather`.
+      index: int32[sum of B], the positions of one input after those of another.
+      inputs: name -> B; the first is called ''.
+
+    Returns:
+      The batch of '', with that of every other input under its name.
+    """
+    ends = np.cumsum([*inputs.values()]).tolist()
+    parts = [index[end - b : end] for end, b in zip(ends, inputs.values(), strict=True)]
+    batches = dict(zip(inputs, (gather(clips, part) for part in parts), strict=True))
+    return {**batches.pop(""), **batches}

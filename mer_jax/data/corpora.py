@@ -66,6 +66,7 @@ UNLABELLED = ("unlabelled",)  # the classes of clips without a protocol
 SMOKE = Data(corpora=("synthetic/tiny",))  # a few small clips, for a trial run
 SMOKE_POOL = Data(corpora=("synthetic/tiny_others",))  # of other people
 SMOKE_PROTOCOL = Protocol(name="demo3")
+SMOKE_POOL_PROTOCOL = Protocol(name="demo_macro3")
 
 
 def load(

@@ -12,7 +12,7 @@ from mer_jax.data.folds import Fold, others_clips
 from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
 
-Scope = Literal["disjoint", "per_fold", "once_all"]
+Scope = Literal["disjoint", "others", "per_fold", "once_all"]
 
 SHARED = "shared"  # the fold of a stage that is trained once for all folds
 
@@ -29,9 +29,10 @@ class Pool:
       protocol: labels them, and leaves out those without a class; None takes all
         clips, unlabelled (label -1).
       scope: who is in it. "disjoint": none of the sample's people (an error
-        otherwise); such stages train once for all folds. "per_fold": the pool and
-        the sample but for the person held out, anew in every fold. "once_all": all
-        of both, once: the held-out person too, and labelled leaky.
+        otherwise); such stages train once for all folds. "others": the pool but for
+        the person held out, anew in every fold. "per_fold": the same, and the sample
+        but for that person. "once_all": all of both, once: the held-out person too,
+        and labelled leaky.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Pool:
     @property
     def shared(self) -> bool:
         """Whether stages that train on it are the same in every fold."""
-        return self.scope != "per_fold"
+        return self.scope in ("disjoint", "once_all")
 
     @property
     def leak(self) -> str:
@@ -126,8 +127,9 @@ def with_pools(
         found = {}
         for start, (pool, corpus) in zip(starts, pools, strict=False):
             own = start + np.arange(len(corpus.keys))
-            if pool.scope == "per_fold":
+            if pool.scope in ("others", "per_fold"):
                 own = start + others_clips(corpus, sample, fold)
+            if pool.scope == "per_fold":
                 own = np.concatenate([fold.train, own])
             elif pool.scope == "once_all":
                 own = np.concatenate([np.arange(len(sample.keys)), own])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mer_jax import rng
-from mer_jax.typing import Order
+from mer_jax.typing import Draw, Order
 
 
 def schedule(
@@ -48,6 +48,63 @@ def schedule(
     else:
         index[:, : len(train)] = _sorted(train, keys, labels, order)
     return index.reshape(num_epochs, steps, batch)
+
+
+def beside(
+    index: np.ndarray,
+    pool: np.ndarray,
+    *,
+    labels: np.ndarray,
+    batch: int,
+    draw: Draw,
+    words: tuple[str | int, ...],
+) -> np.ndarray:
+    """Returns the clips that come beside those of a schedule, step by step.
+
+    Args:
+      index: int32[epochs, S, B] of the schedule.
+      pool: int[n] positions of the clips to draw from, at least one.
+      labels: int[N].
+      batch: rows per step.
+      draw: see `train.stage.Beside`.
+      words: names of this run, stage and input, the seed of the drawing.
+
+    Returns:
+      int32[epochs, S, batch], without padding, but where rows are matched to padding.
+
+    Raises:
+      ValueError: for an empty pool, an unknown draw, or rows to be matched that are
+        not as many as those of `index`.
+    """
+    if len(pool) == 0:
+        raise ValueError(f"no clips to draw from for {words}")
+    epochs, steps, rows = index.shape
+    if draw == "random":
+        total = epochs * steps * batch
+        passes = range(-(-total // len(pool)))
+        drawn = [rng.generator(*words, number).permutation(pool) for number in passes]
+        flat = np.concatenate(drawn)[:total]
+        return flat.reshape(epochs, steps, batch).astype(np.int32)
+    if draw != "class_matched":
+        raise ValueError(f"draw must be random or class_matched, got {draw!r}")
+    if rows != batch:
+        raise ValueError(f"{batch} clips cannot be matched to the classes of {rows}")
+    return np.stack(
+        [
+            _matched(epoch, pool, labels, rng.generator(*words, number))
+            for number, epoch in enumerate(index)
+        ]
+    )
+
+
+def _matched(index, pool, labels, generator: np.random.Generator) -> np.ndarray:
+    """Returns clips of the classes of those at int32[S, B]; -1 remains."""
+    matched = np.full_like(index, -1)
+    for label in np.unique(labels[index[index >= 0]]):
+        wanted = (index >= 0) & (labels[index] == label)
+        own = pool[labels[pool] == label]
+        matched[wanted] = generator.choice(own if len(own) else pool, wanted.sum())
+    return matched
 
 
 def _sorted(train, keys, labels, order: Order) -> np.ndarray:

@@ -138,7 +138,7 @@ def plan(
 
 def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
     state = program.abstract_state(name)
-    rows = (program.width, program.stages[name].source.batch)
+    rows = (program.width, program.stages[name].rows)
     index = jax.ShapeDtypeStruct(rows, np.int32)
     step: Any = program.step(name, False)
     total = flops.count(step, state, index, program.clips)

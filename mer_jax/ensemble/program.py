@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mer_jax import rng
-from mer_jax.data.clips import gather
+from mer_jax.data.clips import gather, gather_inputs
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
 from mer_jax.data.pools import Resident, resident_arrays
@@ -72,15 +72,16 @@ class Program:
     def _init(self, stage: str) -> Callable:
         """Returns `(key [L], num_steps [L], finished [L, ...], clips) -> RunState`."""
         todo = self.stages[stage]
-        rows = np.full(todo.source.batch, -1, np.int32)
+        rows = np.full(todo.rows, -1, np.int32)
 
         def init(key, num_steps, finished, clips):
-            return init_run(todo, key, num_steps, gather(clips, rows), finished)
+            batch = gather_inputs(clips, rows, todo.inputs)
+            return init_run(todo, key, num_steps, batch, finished)
 
         return self._lift(init)
 
     def _step(self, stage: str, unequal: bool) -> Callable:
-        """Returns `(state, index [L, B], clips) -> (state, metrics [L])`.
+        """Returns `(state, index [L, rows], clips) -> (state, metrics [L])`.
 
         Args:
           stage: its name.
@@ -90,7 +91,7 @@ class Program:
         advance = train_step_or_wait if unequal else train_step
 
         def step(state, index, clips):
-            return advance(todo, state, gather(clips, index))
+            return advance(todo, state, gather_inputs(clips, index, todo.inputs))
 
         return self._lift(step, donate=("state",))
 
@@ -172,7 +173,7 @@ class Program:
 
     def _metric_names(self, stage: str) -> tuple[str, ...]:
         """Returns the metrics of one step, sorted."""
-        rows = (self.width, self.stages[stage].source.batch)
+        rows = (self.width, self.stages[stage].rows)
         index = put(self.mesh, np.zeros(rows, np.int32))
         state = self.abstract_state(stage)
         step = self.step(stage, False)

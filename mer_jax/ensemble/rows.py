@@ -19,7 +19,34 @@ from mer_jax.ensemble.experiment import (
     settings,
 )
 from mer_jax.errors import UserError
-from mer_jax.train.stage import Stage, System
+from mer_jax.train.stage import Beside, Source, Stage, System
+
+
+def check_pools(system: System, pools: Sequence[Pool]) -> None:
+    """Checks that there are the pools that stages train on, and their labels.
+
+    Raises:
+      UserError: naming the stage and the pool.
+    """
+    named = {pool.name: pool for pool in pools}
+    for stage in system.stages:
+        sources: list[Source | Beside] = [stage.source, *stage.beside.values()]
+        for source in sources:
+            if not source.pool:
+                continue
+            what = (
+                f"stage {stage.name!r} of {system.name} trains on pool {source.pool!r}"
+            )
+            if source.pool not in named:
+                raise UserError(
+                    f"{what}, and the experiment's pools are {sorted(named)}. Add "
+                    f"Pool(name={source.pool!r}, ...) to them"
+                )
+            if source.labelled and named[source.pool].protocol is None:
+                raise UserError(
+                    f"{what} and needs its labels: give the pool a protocol of the "
+                    "sample's classes"
+                )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,7 +95,7 @@ class Row:
         """The first stages, as far as they are the same in every fold."""
         once = {pool.name for pool in self.experiment.pools if pool.shared}
         stages = self.system.stages
-        own = (i for i, s in enumerate(stages) if s.source.pool not in once)
+        own = (i for i, s in enumerate(stages) if not once.issuperset(s.pools))
         number = next(own, len(stages))
         return stages[:number]
 
@@ -138,7 +165,7 @@ class Row:
 
     def _pool(self, pool: Pool, corpus: Corpus) -> dict[str, Any]:
         """Returns what the report prints of a pool."""
-        trains = lambda stages: [s.name for s in stages if s.source.pool == pool.name]
+        trains = lambda stages: [s.name for s in stages if pool.name in s.pools]
         return {
             "name": pool.name,
             "scope": pool.scope,
@@ -180,7 +207,9 @@ def open_rows(
     rows = []
     for experiment in experiments:
         # Counts are the corpus's, so features are asked of a trial build.
-        features = tuple(sorted(experiment.system.build(2, 2).features.items()))
+        trial = experiment.system.build(2, 2)
+        features = tuple(sorted(trial.features.items()))
+        check_pools(trial, experiment.pools)
         corpus = read(experiment.data, experiment.protocol, features)
         pools = tuple((p, read(p.data, p.protocol, features)) for p in experiment.pools)
         rows.append(

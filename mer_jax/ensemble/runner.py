@@ -12,7 +12,7 @@ import numpy as np
 
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.pools import Resident
-from mer_jax.data.schedule import pad_steps, schedule
+from mer_jax.data.schedule import beside, pad_steps, schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.lift import put
@@ -76,7 +76,7 @@ class WaveRunner:
     """Trains the runs of one wave.
 
     Attributes:
-      indices: stage -> per run, int32[epochs, S, B].
+      indices: stage -> per run, int32[epochs, S, rows], see `Stage.rows`.
       test: int32[L, M] test clips, -1 on padding rows.
       epochs: after which test logits are stored.
     """
@@ -111,16 +111,30 @@ class WaveRunner:
         )
 
     def _index(self, run: Run, stage: Stage) -> np.ndarray:
-        """Returns int32[epochs, S, B] of one run."""
-        return schedule(
+        """Returns int32[epochs, S, rows] of one run, its inputs side by side."""
+        labels, title = self.corpus.labels, self.experiment.protocol.title
+        words = (title, run.fold.name, stage.name, run.seed)
+        index = schedule(
             run.fold.clips(stage.source.pool),
             keys=self.corpus.keys,
-            labels=self.corpus.labels,
+            labels=labels,
             batch=stage.source.batch,
             order=stage.source.order,
             num_epochs=stage.num_epochs,
-            words=(self.experiment.protocol.title, run.fold.name, stage.name, run.seed),
+            words=words,
         )
+        further = [
+            beside(
+                index,
+                run.fold.clips(other.pool),
+                labels=labels,
+                batch=other.batch,
+                draw=other.draw,
+                words=(*words, name),
+            )
+            for name, other in stage.beside.items()
+        ]
+        return np.concatenate([index, *further], axis=-1)
 
     def run(self, hooks: Hooks) -> Flight:
         """Trains to the end, from where a checkpoint stands.

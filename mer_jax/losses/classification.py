@@ -35,6 +35,40 @@ def cross_entropy(
     return -masked_mean(picked, where)
 
 
+def binary_cross_entropy(
+    logits: jax.Array, labels: jax.Array, *, where: jax.Array | None = None
+) -> jax.Array:
+    r"""Mean cross-entropy of answers to a yes-or-no question.
+
+    .. math::
+      L = -\frac{1}{|V|} \sum_{i \in V}
+        y_i \log \sigma(z_i) + (1 - y_i) \log (1 - \sigma(z_i))
+
+    Computed from the logits, so that no probability is rounded to 0 or 1.
+
+    Args:
+      logits: float[B], z.
+      labels: float, int or bool[B], y in [0, 1].
+      where: bool[B], V: False on padding rows; at least one row must be True.
+
+    Returns:
+      float32[], the mean over the valid rows, in nats.
+
+    Raises:
+      AssertionError: at trace time, if shapes disagree.
+
+    Example:
+      >>> logits = jnp.array([0.0, 100.0])
+      >>> binary_cross_entropy(logits, jnp.array([1, 0])).item().__round__(4)
+      50.3466
+    """
+    chex.assert_rank([logits, labels], 1)
+    chex.assert_equal_shape([logits, labels])
+    z = logits.astype(jnp.promote_types(logits.dtype, "f4"))
+    y = labels.astype(z.dtype)
+    return masked_mean(y * jax.nn.softplus(-z) + (1 - y) * jax.nn.softplus(z), where)
+
+
 def masked_mean(values: jax.Array, where: jax.Array | None = None) -> jax.Array:
     """Returns the mean of float[B] values over the rows in bool[B] `where`."""
     if where is None:

@@ -16,15 +16,17 @@ FAN_OUT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # torchvis
 
 
 class ResNet18(nn.Module):
-    """Convolution 7x7, max-pool, four stages of two basic blocks.
+    """Convolution 7x7, max-pool, four stages of basic blocks.
 
     Attributes:
       width: channels of the first stage; each further stage doubles them.
       compute: precision, convolution, rematerialised blocks.
+      blocks: of a stage; 1 makes a ResNet-10.
     """
 
     width: int = 64
     compute: Compute = Compute()
+    blocks: int = 2
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
@@ -41,7 +43,7 @@ class ResNet18(nn.Module):
         x = max_pool(x)
         block = self.compute.block(BasicBlock)
         for stage in range(4):
-            for i in range(2):
+            for i in range(self.blocks):
                 stride = 2 if stage and not i else 1
                 name = f"layer{stage + 1}_{i}"
                 width = self.width * 2**stage

@@ -16,6 +16,7 @@ NO_RESULT = "This score is not a result."
 
 SCOPES = {
     "disjoint": "nobody in it is in the sample",
+    "others": "anew in every fold: it, but for the people held out",
     "per_fold": "anew in every fold: it and the sample, but for the people held out",
     "once_all": "LEAKY: it and the whole sample, the people held out included",
 }

@@ -14,7 +14,7 @@ import jax
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from mer_jax.typing import Batch, Key, Metrics, ModelState, Order, Params
+from mer_jax.typing import Batch, Draw, Key, Metrics, ModelState, Order, Params
 
 Leaves = Mapping[str, jax.Array]  # "net/module/leaf" -> array
 
@@ -103,11 +103,33 @@ class Source:
         experiment has beside its sample, e.g. for pre-training.
       order: "shuffled" anew every epoch; "subject", by clip key; "label", by
         class, then file name, as loaders that walk label folders do.
+      labelled: whether the stage asks for the clips' labels, which a pool may lack.
     """
 
     batch: int
     order: Order = "shuffled"
     pool: str = ""
+    labelled: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A second input of every step: other clips, beside those of the `Source`.
+
+    Attributes:
+      batch: clips per step; a step of training has exactly so many.
+      pool: of which clips, as in `Source`.
+      draw: "random", pass after pass over the pool, each in another order;
+        "class_matched", for each clip of the source one of its class, drawn anew
+        every time, or of any class where the pool has none of it. Both need no
+        epoch of their own.
+      labelled: see `Source`.
+    """
+
+    batch: int
+    pool: str
+    draw: Draw = "random"
+    labelled: bool = True
 
 
 def _unchanged(params: Params, model_state: ModelState, batch: Batch, key: Key):
@@ -126,13 +148,16 @@ class Stage:
       updates: applied in this order, each step.
       prepare: `(params, model_state, batch, key) -> batch`, once per step before
         the updates: augmentation, features of frozen nets.
+      beside: further inputs by name; a batch has each, a batch itself, under it.
       init_from: nets that start from an earlier stage instead of from `init`.
       inspect: optional, `(params, model_state, batch) -> {name: [B, ...]}` in
         evaluation mode: features, attention maps, reconstructions. Probes and
         reports use only this and `System.predict`. In the last stage "features",
         float[B, D], is what is probed for identity (`ensemble/probing.py`).
-      shows: names among these that are pictures, float[B, H, W] or [B, H, W, 3] in
-        [0, 1], in the order in which the report draws them.
+      inspect_beside: the same of the clips of further inputs, by the input's name; what
+        is called "features" there is to be alike that of `inspect`, and is compared.
+      shows: names among `inspect`'s that are pictures, float[B, H, W] or
+        [B, H, W, 3] in [0, 1], in the order in which the report draws them.
     """
 
     name: str
@@ -141,11 +166,31 @@ class Stage:
     init: Callable[[Key, Batch], tuple[Params, ModelState]]
     updates: tuple[Update, ...]
     prepare: Callable[[Params, ModelState, Batch, Key], Batch] = _unchanged
+    beside: Mapping[str, Beside] = dataclasses.field(default_factory=dict)
     init_from: tuple[Transfer, ...] = ()
     inspect: Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]] | None = (
         None
     )
+    inspect_beside: Mapping[
+        str, Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]]
+    ] = dataclasses.field(default_factory=dict)
     shows: tuple[str, ...] = ()
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools it trains on, '' being the fold's own clips."""
+        return (self.source.pool, *(beside.pool for beside in self.beside.values()))
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """How many clips of which input a step has: the source's, called '', first."""
+        own = {"": self.source.batch}
+        return own | {name: beside.batch for name, beside in self.beside.items()}
+
+    @property
+    def rows(self) -> int:
+        """Clips of a step, of all inputs."""
+        return sum(self.inputs.values())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

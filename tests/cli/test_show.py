@@ -79,4 +79,5 @@ def test_a_workdir_of_before_pools_and_sample_clips_still_reports(ledger):
     assert "Sample clips" not in text and "| pool |" not in text
     assert not list((ledger.workdir / "report").glob("clips-*"))
     sweep.claim(ledger.workdir, [ROW])  # and goes on
-    assert ledger.manifest()["rows"][0]["pools"] == []
+    (pool,) = ledger.manifest()["rows"][0]["pools"]
+    assert pool["name"] == "others" and pool["per_fold"] == ["duel"]

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mer_jax.data.clips import gather
+from mer_jax.data.clips import gather, gather_inputs
 
 CLIPS = {
     "flow": np.arange(24, dtype=np.uint8).reshape(4, 2, 3) + 1,
@@ -51,3 +51,14 @@ def test_a_nan_behind_the_mask_poisons_no_gradient():
         jax.grad(lambda s: (s * gather(CLIPS, jnp.array([-1, 1]))["audio"]).sum())(1.0)
         == 1.0
     )
+
+
+def test_inputs_are_batches_of_their_own_and_the_first_has_no_name():
+    inputs = {"": 2, "macro": 3, "still": 1}
+    batch = gather_inputs(CLIPS, jnp.array([3, -1, 1, 1, 0, 2]), inputs)
+    assert batch.keys() == {*CLIPS, "mask", "macro", "still"}
+    np.testing.assert_array_equal(batch["mask"], [True, False])
+    for name, rows in (("macro", [1, 1, 0]), ("still", [2])):
+        assert batch[name].keys() == {*CLIPS, "mask"}
+        np.testing.assert_array_equal(batch[name]["flow"], CLIPS["flow"][rows])
+        assert batch[name]["mask"].all()

@@ -84,6 +84,13 @@ def test_per_fold_the_held_out_person_is_in_no_pool(others):
         assert not set(fold.clips("pretraining")) & set(fold.test)
 
 
+def test_others_are_the_pool_without_the_held_out_person():
+    pools = [(pool("others"), MIXED)]
+    for fold in with_pools(leave_one_subject_out(SAMPLE), SAMPLE, pools):
+        assert subjects_of(fold, pools) == set(MIXED.subjects) - {fold.name}
+        assert (fold.clips("pretraining") >= len(SAMPLE.keys)).all()
+
+
 def test_once_for_all_leaks_and_says_so():
     leaky = pool("once_all")
     pools = [(leaky, MIXED)]
@@ -92,6 +99,7 @@ def test_once_for_all_leaks_and_says_so():
     assert leaky.leak.startswith("LEAKY") and leaky.shared
     assert not pool("disjoint").leak and not pool("per_fold").leak
     assert pool("disjoint").shared and not pool("per_fold").shared
+    assert not pool("others").leak and not pool("others").shared
 
 
 def test_the_shared_fold_holds_the_shared_pools_alone():

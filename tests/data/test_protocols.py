@@ -2,6 +2,8 @@
 
 import pytest
 
+from datasets_tfds.synthetic.corpus import COMPOSITE, OTHERS
+from datasets_tfds.synthetic.corpus import MACRO as MACRO_FACES
 from mer_jax.data import protocols
 from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
@@ -17,6 +19,7 @@ PINNED = {
     "cde3": (1, "7d4eae033c7155c8"),
     "confounded3": (1, "9eaa602d85077da0"),
     "demo3": (1, "3092c465c3285756"),
+    "demo_macro3": (1, "43c5b77a441c07b0"),
     "few3": (1, "bc242ab1ca330ee7"),
     "macro3": (1, "5945fb2004dd72e0"),
     "macro_casme2_5_fold": (1, "25830d213beb5c8f"),
@@ -97,6 +100,25 @@ def test_the_composite_is_listed_clip_by_clip():
         labels = [definition.listed[k] for k in own]
         assert tuple(map(labels.count, range(3))) == part.counts
         assert len({k.rsplit("/", 1)[0] for k in own}) == part.subjects
+
+
+# Drawn faces: each corpus as a config of the builder has it.
+DRAWN = {"demo3": COMPOSITE, "demo_macro3": (MACRO_FACES, OTHERS)}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_definition_of_drawn_faces_counts_what_is_drawn(name):
+    definition = Protocol(name=name).definition()
+    assert definition.parts.keys() == {corpus.name for corpus in DRAWN[name]}
+    for corpus in DRAWN[name]:
+        part = definition.parts[corpus.name]
+        assert part.subjects == corpus.num_subjects
+        assert part.counts == corpus.label_counts
+        for label, emotions in enumerate(corpus.emotions):
+            assert {part.labels[emotion] for emotion in emotions} == {label}
+    # Of a pool any corpus will do, with the classes of the sample it is beside.
+    assert definition.any_of == (name == "demo_macro3")
+    assert definition.classes == Protocol(name="demo3").definition().classes
 
 
 # What each corpus of macro-expressions writes, and in what order.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mer_jax.data.schedule import digest, pad_steps, schedule
+from mer_jax.data.schedule import beside, digest, pad_steps, schedule
 
 WORDS = ("cde3", "casme2/sub01", "train", 0)
 ORDERS = ("shuffled", "subject", "label")
@@ -130,3 +130,54 @@ def test_an_empty_fold_and_an_unknown_order_are_refused():
         long(train=np.array([], int))
     with pytest.raises(ValueError, match="shuffled, subject or label, got 'random'"):
         long("random")
+
+
+POOL = np.array([70, 62, 68, 61, 66])
+LABELS = np.concatenate([np.arange(60) % 3, np.zeros(2), [1, 1, 0, 1, 0, 0, 0, 1, 0]])
+
+
+def next_to(index=None, pool=POOL, draw="random", batch=7, words=(*WORDS, "macro")):
+    index = long(labels=LABELS) if index is None else index
+    return beside(index, pool, labels=LABELS, batch=batch, draw=draw, words=words)
+
+
+@given(st.integers(1, 12), st.integers(1, 30))
+def test_random_clips_are_pass_after_pass_over_the_pool(batch, count):
+    pool = 100 + np.arange(count)
+    index = next_to(pool=pool, batch=batch)
+    assert index.shape == (*long().shape[:2], batch) and index.dtype == np.int32
+    flat = index.ravel()
+    for start in range(0, len(flat) - count + 1, count):
+        np.testing.assert_array_equal(np.sort(flat[start : start + count]), pool)
+    counts = np.unique(flat, return_counts=True)[1]
+    assert counts.max() - (0 if len(counts) < count else counts.min()) <= 1
+
+
+def test_random_clips_differ_by_pass_and_by_every_word():
+    pool = 100 + np.arange(21)
+    first, second = next_to(pool=pool).reshape(-1, 21)[:2]
+    assert (first != second).any()
+    other = next_to(pool=pool, words=(*WORDS, "still"))
+    assert (other != next_to(pool=pool)).any()
+
+
+def test_matched_clips_have_the_class_of_their_rows_where_the_pool_has_it():
+    index = long(labels=LABELS)
+    matched = next_to(index, draw="class_matched")
+    assert matched.shape == index.shape and matched.dtype == np.int32
+    np.testing.assert_array_equal(matched >= 0, index >= 0)
+    real = index >= 0
+    assert np.isin(matched[real], POOL).all()
+    wanted, found = LABELS[index[real]], LABELS[matched[real]]
+    np.testing.assert_array_equal(found[wanted < 2], wanted[wanted < 2])
+    assert set(matched[real][wanted == 2]) == set(POOL)  # of class 2 there is none
+    assert (matched[0] != matched[1]).any()
+
+
+def test_clips_beside_are_refused_that_cannot_be_drawn():
+    with pytest.raises(ValueError, match="no clips to draw from for .*macro"):
+        next_to(pool=POOL[:0])
+    with pytest.raises(ValueError, match="random or class_matched, got 'any'"):
+        next_to(draw="any")
+    with pytest.raises(ValueError, match="5 clips cannot be matched to .* of 7"):
+        next_to(draw="class_matched", batch=5)

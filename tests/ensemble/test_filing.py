@@ -25,7 +25,7 @@ def landed():
     """A wave of three runs and one of padding, with made results. Nothing trains."""
     program = flights.program_of(ROW, Layout(devices=1, lanes=4))
     wave = flights.wave(ROW, [*FOLDS, FOLDS[0]], real=3)
-    runner = WaveRunner(program, ROW.corpus, wave, flights.Path("unused"))
+    runner = WaveRunner(program, ROW.clips, wave, flights.Path("unused"))
     generator = np.random.default_rng(0)
     draw = lambda *shape: generator.normal(size=shape).astype(np.float32)
     params = {"net": {"dense": {"kernel": draw(4, 2, 3)}}}
@@ -73,6 +73,15 @@ def test_an_entry_holds_the_test_clips_of_its_fold(landed, filed):
         assert entry["epochs"].tolist() == [1, 2]
         counts = np.bincount(ROW.corpus.labels[run.fold.train], minlength=3)
         np.testing.assert_array_equal(entry["train_counts"], counts)
+
+
+def test_an_entry_tells_whom_a_stage_saw_of_the_sample_and_of_its_pool(landed, filed):
+    others = ROW.pools[0][1].keys
+    for run in landed[0].wave.runs[:3]:
+        told = filed.read(run.id)["seen/duel"].tobytes().decode().split("\n")
+        assert 2 * 5 * ROW.steps(run) > len(others)  # 5 a step: more than one pass
+        own = [ROW.corpus.keys[i] for i in run.fold.train]
+        assert sorted(told) == sorted([*own, *others])
 
 
 def test_pictures_are_filed_with_the_run_that_drew_them(landed, filed):

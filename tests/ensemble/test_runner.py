@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from mer_jax import rng
 from mer_jax.data.pools import resident_arrays
-from mer_jax.data.schedule import schedule
+from mer_jax.data.schedule import beside, schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.lift import replicate
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.runner import Hooks, Interrupted, WaveRunner, eval_epochs
 from mer_jax.errors import UserError
+from mer_jax.train.stage import Beside
 from tests import flights
 
 EVERY_STEP = -1.0  # seconds between checkpoints
@@ -150,6 +151,47 @@ def test_batches_and_keys_come_from_the_names_of_the_run(tmp_path):
                 words=("toy", run.fold.name, stage.name, run.seed),
             )
             np.testing.assert_array_equal(runner.indices[stage.name][0], expected)
+
+
+def test_clips_beside_a_batch_come_from_the_names_of_the_run_and_of_the_input(tmp_path):
+    row, program = flights.row("duel"), flights.program("duel")
+    (stage,) = row.system.stages
+    runs = dataclasses.replace(row.experiment, seeds=(0, 3))
+    drawn = []
+    for run in dataclasses.replace(row, experiment=runs).runs[:4]:
+        runner = WaveRunner(program, row.clips, Wave((run,), 1), tmp_path)
+        own, other = np.split(runner.indices["duel"][0], [stage.source.batch], axis=-1)
+        expected = beside(
+            own,
+            run.fold.pools["others"],
+            labels=row.clips.labels,
+            batch=stage.beside["others"].batch,
+            draw="random",
+            words=("toy", run.fold.name, "duel", run.seed, "others"),
+        )
+        np.testing.assert_array_equal(other, expected)
+        drawn.append(other[0, 0].tolist())
+    assert len({*map(tuple, drawn)}) == 4
+
+
+def test_inputs_lie_side_by_side_and_each_has_a_draw_of_its_own(tmp_path):
+    row = flights.row("duel")
+    (stage,) = row.system.stages
+    twins = {name: Beside(batch=5, pool="others") for name in ("others", "again")}
+    inputs = twins | {"own": Beside(batch=8, pool="", draw="class_matched")}
+    wide = dataclasses.replace(stage, beside=inputs)
+    system = dataclasses.replace(row.system, stages=(wide,))
+    program = flights.program_of(dataclasses.replace(row, system=system))
+    run = next(r for r in row.runs if len(r.fold.train) % 8)  # its last batch is padded
+    (index,) = flights.runner(row, program, [run.fold.name], tmp_path).indices["duel"]
+    assert index.shape[2] == wide.rows == 26
+    source, one, other, own = np.split(index, [8, 13, 18], axis=-1)
+    assert (one != other).any() and (one >= 0).all() and (other >= 0).all()
+    np.testing.assert_array_equal(own < 0, source < 0)
+    labels, real = row.clips.labels, source >= 0
+    assert not real.all()
+    np.testing.assert_array_equal(labels[own[real]], labels[source[real]])
+    assert set(own[real]) <= set(run.fold.train)
 
 
 @given(st.integers(1, 50), st.integers(1, 60))

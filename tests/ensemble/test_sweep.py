@@ -260,10 +260,11 @@ def experiments(*names):
 
 def test_rows_that_share_data_share_clips(monkeypatch, tmp_path):
     loads = []
+    ((pool, others),) = ROW.pools
 
     def load(data, protocol, features, *, cache, progress):
         loads.append(data)
-        return ROW.corpus
+        return others if data == pool.data else ROW.corpus
 
     monkeypatch.setattr(rows, "load", load)
     other = dataclasses.replace(
@@ -271,7 +272,8 @@ def test_rows_that_share_data_share_clips(monkeypatch, tmp_path):
         data=dataclasses.replace(Experiment.data, flow="tvl1"),
     )
     opened = rows.open_rows([*experiments("a", "b"), other], cache=tmp_path)
-    assert len(loads) == 2 and opened[0].corpus is opened[1].corpus
+    assert len(loads) == 3 and opened[0].corpus is opened[1].corpus
+    assert loads.count(pool.data) == 1 and opened[2].pools == ((pool, others),)
     assert [row.experiment.name for row in opened] == ["a", "b", "c"]
     assert [fold.name for fold in opened[0].folds] == FOLDS
     assert len(opened[0].system.stages) == 1
@@ -296,4 +298,6 @@ def test_a_manifest_lists_clips_folds_and_runs():
     assert [key for key, _, _ in told["clips"]] == list(ROW.corpus.keys)
     assert told["folds"] == FOLDS
     assert told["runs"] == {f"{run.fold.name} {run.seed}": run.id for run in ROW.runs}
-    assert told["content"] == ROW.corpus.content_hash()
+    assert told["content"] == ROW.content != ROW.corpus.content_hash()  # the pool's too
+    plain = flights.row("relay")
+    assert plain.manifest()["content"] == plain.corpus.content_hash()

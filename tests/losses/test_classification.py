@@ -9,7 +9,12 @@ import pytest
 from jax.test_util import check_grads
 
 from mer_jax.losses import classification
-from mer_jax.losses.classification import accuracy, cross_entropy, masked_mean
+from mer_jax.losses.classification import (
+    accuracy,
+    binary_cross_entropy,
+    cross_entropy,
+    masked_mean,
+)
 
 LABELS = np.array([2, 0, 1, 2, 0])
 WHERE = np.array([True, True, False, True, False])
@@ -98,6 +103,91 @@ def test_shapes_that_disagree_are_refused(logits, labels, where):
         )
 
 
+# Binary.
+
+ANSWERS = np.array([1, 0, 0, 1, 1])
+
+
+def naive_binary(logits, answers):
+    """The printed mean, one clip at a time, in float64."""
+    terms = []
+    for z, y in zip(logits.astype(np.float64), answers, strict=True):
+        p = 1 / (1 + np.exp(-z))
+        terms.append(-(y * np.log(p) + (1 - y) * np.log(1 - p)))
+    return np.mean(terms)
+
+
+@pytest.mark.parametrize("answers", [ANSWERS, ANSWERS > 0, 0.1 + 0.8 * ANSWERS])
+def test_binary_cross_entropy_is_the_printed_mean(logits, answers):
+    found = binary_cross_entropy(logits[:, 0], answers)
+    expected = naive_binary(logits[:, 0], answers)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_binary_cross_entropy_is_scikit_learns(logits):
+    metrics = pytest.importorskip("sklearn.metrics")
+    probabilities = 1 / (1 + np.exp(-logits[:, 1].astype(np.float64)))
+    found = binary_cross_entropy(logits[:, 1], ANSWERS)
+    expected = metrics.log_loss(ANSWERS, probabilities)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_binary_cross_entropy_is_that_of_two_classes(logits):
+    z = logits[:, 0]
+    both = np.stack([np.zeros_like(z), z], axis=1)
+    found = binary_cross_entropy(z, ANSWERS, where=WHERE)
+    expected = cross_entropy(both, ANSWERS, where=WHERE)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_great_binary_logits_give_finite_values_and_gradients():
+    z = jnp.array([1e4, 1e4, -1e4, -1e4])
+    answers = jnp.array([1, 0, 1, 0])
+    value, gradient = jax.value_and_grad(binary_cross_entropy)(z, answers)
+    assert value == 5e3
+    np.testing.assert_array_equal(gradient, [0, 0.25, -0.25, 0])
+    # Of a confident right answer the value is small, not 0.
+    sure = binary_cross_entropy(jnp.array([30.0]), jnp.array([1]))
+    np.testing.assert_allclose(sure, np.exp(-30), rtol=1e-5)
+
+
+def test_binary_gradients_match_finite_differences(logits):
+    with jax.enable_x64(True):
+        loss = lambda z: binary_cross_entropy(z, ANSWERS, where=WHERE)
+        check_grads(loss, (logits[:, 0].astype(np.float64),), order=2, modes=["rev"])
+
+
+def test_padding_rows_change_no_binary_value_nor_gradient(logits):
+    z = logits[:, 0]
+    value = lambda z: binary_cross_entropy(z, ANSWERS, where=WHERE)
+    alone = binary_cross_entropy(z[WHERE], ANSWERS[WHERE])
+    np.testing.assert_allclose(value(z), alone, rtol=1e-6)
+    other = np.where(WHERE, z, np.float32(-77))
+    assert value(other) == value(z)
+    clean, soiled = jax.grad(value)(z), jax.grad(value)(other)
+    np.testing.assert_array_equal(clean, soiled)
+    assert not np.asarray(clean)[~WHERE].any()
+
+
+def test_half_precision_binary_logits_are_summed_in_single():
+    z = jnp.full(2, 0.1, jnp.bfloat16)
+    assert binary_cross_entropy(z, jnp.array([0, 1])).dtype == jnp.float32
+    with jax.enable_x64(True):
+        double = binary_cross_entropy(np.zeros(2), np.array([0, 1]))
+        assert double.dtype == jnp.float64
+
+
+@pytest.mark.parametrize(
+    ("z", "answers", "where"),
+    [((5,), (4,), (5,)), ((5, 1), (5,), (5,)), ((5,), (5,), (4,))],
+)
+def test_binary_shapes_that_disagree_are_refused(z, answers, where):
+    with pytest.raises(AssertionError):
+        binary_cross_entropy(
+            jnp.zeros(z), jnp.zeros(answers), where=jnp.ones(where, bool)
+        )
+
+
 def test_accuracy_is_the_share_of_hits_among_valid_rows():
     logits = jnp.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 0]])
     assert accuracy(logits, LABELS) == pytest.approx(2 / 5)  # the last two
@@ -111,6 +201,5 @@ def test_masked_mean_is_the_mean_of_what_is_left():
 
 
 def test_docstring_examples():
-    globs = {"jnp": jnp, "cross_entropy": cross_entropy}
-    result = doctest.testmod(classification, extraglobs=globs)
+    result = doctest.testmod(classification, extraglobs={"jnp": jnp})
     assert result.attempted and not result.failed

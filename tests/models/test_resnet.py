@@ -52,6 +52,17 @@ def test_other_sizes_are_rounded_up(size, edge):
     assert maps["__call__"][0].shape == (2, edge, edge, 32)
 
 
+def test_one_block_a_stage_is_the_first_of_two():
+    names = lambda maps: {name for name in maps if name != "__call__"}
+    (deep, many), (shallow, few) = (
+        shapes_of(ResNet18(4, blocks=n), 48) for n in (2, 1)
+    )
+    assert names(deep) - names(shallow) == {f"layer{i}_1" for i in (1, 2, 3, 4)}
+    assert many - few == sum(18 * width**2 + 4 * width for width in (4, 8, 16, 32))
+    for name in names(shallow):
+        assert shallow[name]["__call__"][0].shape == deep[name]["__call__"][0].shape
+
+
 @pytest.mark.parametrize("size", [6, 7])
 def test_max_pool_is_flaxs_with_its_gradient(size):
     x = np.random.default_rng(0).normal(size=(2, size, size + 1, 3)) - 5

@@ -82,10 +82,10 @@ def first_states(name: str, *, x64: bool = False) -> dict[str, RunState]:
 
 
 def batch(name: str, stage: Stage, *, x64: bool = False) -> dict[str, jax.Array]:
-    """The first clips; the last row is padding."""
-    index = np.arange(stage.source.batch)
-    index[-1] = -1
-    return flights.batch_of(flights.row(name, x64=x64).clips, index)
+    """The first clips; the last row of the source is padding."""
+    index = np.arange(stage.rows)
+    index[stage.source.batch - 1] = -1
+    return flights.batch_of(flights.row(name, x64=x64).clips, index, stage)
 
 
 def measure(name: str) -> dict[str, Any]:

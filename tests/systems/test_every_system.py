@@ -14,7 +14,7 @@ import jax
 import numpy as np
 import pytest
 
-from mer_jax.data.clips import gather
+from mer_jax.data.clips import gather_inputs
 from mer_jax.data.pools import resident_arrays
 from mer_jax.ensemble.lift import put, replicate
 from mer_jax.ensemble.program import Layout
@@ -31,12 +31,12 @@ LANES = Layout(devices=1, lanes=4)
 BY_DEFAULT = (FOUR, PMAP)
 # One device and several compile to different programs. Most systems give the same
 # bits in both; these round differently and are held equal in float64 only.
-ROUNDED_BY_DEVICES = {"ststnet", "menet"}
+ROUNDED_BY_DEVICES = {"ststnet", "menet", "minet"}
 
 # Compiling these takes as long as three others: `relay` has three stages, `moext` the
-# nets of two; `menet`, with two 3D nets in four stages, as long as ten.
+# nets of two, `minet` both; `menet`, with two 3D nets in four stages, as long as ten.
 LIGHT = [name for name in flights.SYSTEMS if name != "menet"]
-CHEAP = [name for name in LIGHT if name not in ("relay", "moext")]
+CHEAP = [name for name in LIGHT if name not in ("relay", "moext", "minet")]
 
 
 def systems(default):
@@ -163,13 +163,13 @@ def test_padding_rows_change_no_bit_whatever_they_hold(name):
     states = golden_step.first_states(name)
     for stage in row.system.stages:
         step = golden_step.jitted(name, stage.name)
-        index = np.where(np.arange(stage.source.batch) % 3 == 1, -1, 5)
-        batch = flights.batch_of(row.clips, index)
-        filled = flights.batch_of(row.clips, np.where(index < 0, 9, index))
-        filled["mask"] = batch["mask"]
+        index = np.where(np.arange(stage.rows) % 3 == 1, -1, 5)
+        batch = flights.batch_of(row.clips, index, stage)
+        filled = flights.batch_of(row.clips, np.where(index < 0, 9, index), stage)
+        filled = flights.with_masks(filled, batch)
         clean, soiled = (step(states[stage.name], b) for b in (batch, filled))
         assert not flights.differing(flights.host(clean), flights.host(soiled))
-        visible = {**filled, "mask": np.ones_like(batch["mask"])}
+        visible = flights.with_masks(filled, None)
         seen = step(states[stage.name], visible)
         assert flights.differing(flights.host(clean), flights.host(seen))
 
@@ -179,11 +179,11 @@ def test_the_step_of_every_stage_lowers_for_tpu_and_gpu(name):
     row, program = flights.row(name), flights.program(name)
     for stage in row.system.stages:
         step = lambda state, index, clips, stage=stage: train_step(
-            stage, state, gather(clips, index)
+            stage, state, gather_inputs(clips, index, stage.inputs)
         )
         one = lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
         state = jax.tree.map(one, program.abstract_state(stage.name))
-        index = jax.ShapeDtypeStruct((stage.source.batch,), np.int32)
+        index = jax.ShapeDtypeStruct((stage.rows,), np.int32)
         clips = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), program.clips
         )
@@ -285,11 +285,13 @@ def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
         assert (subjects[runner.test[0][runner.test[0] >= 0]] == fold).all()
         for stage in runner.stages:
             (index,) = runner.indices[stage.name]
-            for epoch in index:
+            own, other = np.split(index, [stage.source.batch], axis=-1)
+            for epoch in own:
                 clips = epoch[epoch >= 0]
                 assert fold not in subjects[clips]
                 wanted = ~sample if stage.source.pool else sample & (subjects != fold)
                 np.testing.assert_array_equal(np.sort(clips), np.flatnonzero(wanted))
+            assert not sample[other[other >= 0]].any()
 
 
 # Interruptions.

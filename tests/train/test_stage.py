@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from mer_jax.train import stage
-from mer_jax.train.stage import Aux, gradients_of, merge, split
+from mer_jax.train.stage import Aux, Beside, Source, gradients_of, merge, split
 from tests import toys
 
 PARAMS = {
@@ -70,3 +70,18 @@ def test_an_update_trains_everything_once_unless_told_otherwise():
     update = stage.Update(name="u", gradients=gradients_of(None), tx=optax.sgd(1.0))
     assert split(PARAMS, update.trains)[1] == {}
     assert update.repeat == 1
+
+
+def test_a_stage_tells_its_pools_and_the_rows_of_its_inputs():
+    """In the order in which the rows of a step lie."""
+    (plain,) = toys.Duel().build(3, 6).stages
+    assert plain.pools == ("", "others")
+    assert plain.inputs == {"": 8, "others": 5} and plain.rows == 13
+    alone = dataclasses.replace(plain, beside={})
+    assert alone.pools == ("",) and alone.inputs == {"": 8} and alone.rows == 8
+    source = Source(batch=4, pool="far")
+    beside = {"b": Beside(batch=2, pool="far"), "a": Beside(batch=3, pool="")}
+    several = dataclasses.replace(plain, source=source, beside=beside)
+    assert several.pools == ("far", "far", "")
+    assert [*several.inputs.items()] == [("", 4), ("b", 2), ("a", 3)]
+    assert several.rows == 9

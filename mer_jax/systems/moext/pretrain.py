@@ -86,7 +86,7 @@ def pretrain(config: "MoExt", weights: Weights | None = None) -> Stage:
 
     return Stage(
         name="pretrain",
-        source=Source(batch=config.batch, pool=POOL),
+        source=Source(batch=config.batch, pool=POOL, labelled=False),
         num_epochs=config.pretrain_epochs * config.passes("pretrain"),
         init=config.init(net, weights),
         updates=(config.update(loss),),

@@ -7,9 +7,9 @@ from typing import Literal
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from mer_jax.models.blocks import Compute, ConvBlock, at_least_single
+from mer_jax.models.images import by_imagenet
 from mer_jax.models.plain import PlainNet
 from mer_jax.models.resnet import ResNet18
 
@@ -19,8 +19,6 @@ Pool = Literal["gap", "flatten"]
 InputNorm = Literal["unit", "imagenet"]
 
 BACKBONES = {"resnet18": ResNet18, "plain": PlainNet}
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # RGB, of values in [0, 1]
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Branch(nn.Module):
@@ -124,6 +122,5 @@ def standardised(images: jax.Array, kind: InputNorm) -> jax.Array:
     if kind == "unit":
         return images
     if kind == "imagenet":
-        row = lambda values: jnp.array(values, images.dtype)[None, None, None]
-        return (images - row(IMAGENET_MEAN)) / row(IMAGENET_DEVIATION)
+        return by_imagenet(images)
     raise ValueError(f"input_norm must be unit or imagenet, got {kind!r}")

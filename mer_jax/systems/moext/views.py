@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mer_jax.models.images import sampled, unit_range
 from mer_jax.typing import Batch, Key
 
 Augmentation = Literal["grid", "online_uniform", "off"]
@@ -31,13 +32,6 @@ class Pose(NamedTuple):
 
     mirror: jax.Array
     degrees: jax.Array
-
-
-def unit_range(frames: jax.Array) -> jax.Array:
-    """Returns uint8 values over 255, as float32; floats as they are."""
-    if jnp.issubdtype(frames.dtype, jnp.floating):
-        return frames
-    return frames.astype(jnp.float32) / 255
 
 
 def pair(batch: Batch) -> jax.Array:
@@ -88,18 +82,8 @@ def posed(frames: jax.Array, pose: Pose) -> jax.Array:
 
 
 def _posed(frames, mirror, degrees):
-    count, height, width, channels = frames.shape
-    rows, columns = _sources(height, width, mirror, degrees)
-    top, below, down = _between(rows, height)
-    left, right, along = _between(columns, width)
-    # One row of memory per pixel holds all frames: each is looked up once for all.
-    pixels = jnp.moveaxis(frames, 0, 2).reshape(height * width, count * channels)
-    at = lambda y, x: pixels[(y * width + x).ravel()].reshape(height, width, -1)
-    down, along = (w[..., None].astype(frames.dtype) for w in (down, along))
-    upper = at(top, left) * (1 - along) + at(top, right) * along
-    lower = at(below, left) * (1 - along) + at(below, right) * along
-    mixed = upper * (1 - down) + lower * down
-    return jnp.moveaxis(mixed.reshape(height, width, count, channels), 2, 0)
+    _, height, width, _ = frames.shape
+    return sampled(frames, *_sources(height, width, mirror, degrees))
 
 
 def _sources(height, width, mirror, degrees):
@@ -112,13 +96,6 @@ def _sources(height, width, mirror, degrees):
     columns = x * cos - y * sin
     columns = jnp.where(mirror, -columns, columns) + (width - 1) / 2
     return rows, columns
-
-
-def _between(position, size):
-    """Returns the two pixels around a position, and the weight of the second."""
-    position = jnp.clip(position, 0, size - 1)
-    before = jnp.floor(position).astype(jnp.int32)
-    return before, jnp.minimum(before + 1, size - 1), position - before
 
 
 def three_views(

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import re
-import typing
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +19,9 @@ from mer_jax.systems.menet.nets import Found
 from mer_jax.systems.menet.network import evaluated
 from mer_jax.train.stage import flatten
 from mer_jax.train.step import init_run, train_step
+from tests.systems.switches import Switches, assert_same_numbers
 
 TINY = dataclasses.replace(MENet().tiny(), batch=6)
-STEPS = 2  # the second shows what an optimiser did in the first
 PEOPLE = 4
 
 # Other values of the fields that are no Literal; those of the others are all taken.
@@ -50,27 +49,12 @@ OTHERS = {
     "identity_epochs": (3,),
     "epochs": (3,),
 }
-SPEED_ONLY = {"conv", "remat"}
 # Set along with a switch that shows only then.
 TOGETHER = {
     "dao_groups": {"frames": 4},
     "mi_clip": {"mi": 100.0},  # short gradients are never clipped
     "critic_rate": {"num_critic": 3},
 }
-
-
-def values():
-    """[(field, value)] of every switch but those of speed, the default left out."""
-    kinds = typing.get_type_hints(MENet)
-    cases = []
-    for field in dataclasses.fields(MENet):
-        if field.name in SPEED_ONLY:  # tests below
-            continue
-        others = OTHERS.get(field.name) or typing.get_args(kinds[field.name])
-        default = getattr(TINY, field.name)
-        assert others, f"{field.name}: which other values are there?"
-        cases += [(field.name, value) for value in others if value != default]
-    return cases
 
 
 def clips(config, count=None):
@@ -85,70 +69,30 @@ def clips(config, count=None):
     }
 
 
-def started(stage, config, finished):
-    """An example batch and the state before the first step."""
-    batch = clips(config)
-    begin = functools.partial(init_run, stage, num_steps=jnp.int32(9), batch=batch)
-    return batch, begin(jax.random.key(0), finished=finished)
-
-
-def told(config):
-    """What can be told of a config: of its stages, its leaves, its losses."""
-    finished, seen = {}, {}
-    system = config.build(3, PEOPLE)
-    for stage in system.stages:
-        batch, state = started(stage, config, finished)
-        shapes = {name: leaf.shape for name, leaf in flatten(state.params).items()}
-        numbers = []
-        for _ in range(STEPS):
-            state, metrics = jax.jit(functools.partial(train_step, stage))(state, batch)
-            numbers += [float(value) for value in metrics.values()]
-        assert np.isfinite(numbers).all()
-        seen[stage.name] = stage.num_epochs, stage.source, shapes, numbers
-        finished[stage.name] = state.params, state.model_state
-    logits = system.predict(state.params, state.model_state, batch)
-    assert logits.shape == (len(batch["mask"]), 3)
-    return seen
-
-
-@functools.cache
-def told_of(**changes):
-    return told(dataclasses.replace(TINY, **changes))
-
-
-@functools.cache
-def traced(**changes):
-    """The programs of a config as text."""
-    config = dataclasses.replace(TINY, **changes)
-    finished, seen = {}, []
-    for stage in config.build(3, PEOPLE).stages:
-        batch, state = jax.eval_shape(
-            lambda stage=stage: started(stage, config, finished)
-        )
-        jaxpr = jax.make_jaxpr(functools.partial(train_step, stage))(state, batch)
-        program = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
-        seen.append((stage.name, stage.num_epochs, stage.source, program))
-        finished[stage.name] = zeros((state.params, state.model_state))
-    return seen
-
-
-def zeros(shapes):
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+SWITCHES = Switches(
+    TINY,
+    lambda stage, config: clips(config),
+    others=OTHERS,
+    together=TOGETHER,
+    apart={"conv", "remat"},  # speed: tests below
+    people=PEOPLE,
+)
+VALUES = SWITCHES.values()
 
 
 @pytest.mark.parametrize("field", ["critic_inputs", "dao"])
 def test_a_switch_makes_another_program(field):
     """Quick stand-in for the next test, which takes minutes."""
-    others = [traced(**{name: value}) for name, value in values() if name == field]
+    traced = SWITCHES.traced
+    others = [traced(**{name: value}) for name, value in VALUES if name == field]
     assert others
     assert all(other != traced() for other in others)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("field", "value"), values(), ids=str)
+@pytest.mark.parametrize(("field", "value"), VALUES, ids=str)
 def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, value):
-    with_it = TOGETHER.get(field, {})
-    assert told_of(**with_it, **{field: value}) != told_of(**with_it)
+    assert SWITCHES.differs(field, value)
 
 
 @pytest.mark.slow
@@ -158,10 +102,8 @@ def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, v
 def test_switches_of_speed_change_no_number(changes):
     # Adam's first step is the sign of gradients, so great steps multiply rounding.
     small = {"learning_rate": 1e-4, "critic_learning_rate": 1e-4}
-    for (name, told), other in zip(
-        told_of(**small).items(), told_of(**small, **changes).values(), strict=True
-    ):
-        np.testing.assert_allclose(told[-1], other[-1], rtol=2e-3, err_msg=name)
+    told, other = SWITCHES.told(**small), SWITCHES.told(**small, **changes)
+    assert_same_numbers(told, other, 2e-3)
 
 
 @pytest.mark.parametrize(
@@ -181,22 +123,11 @@ def test_switches_of_speed_change_no_number(changes):
 )
 def test_a_value_that_a_switch_does_not_have_is_an_error(changes):
     with pytest.raises(ValueError, match=str(next(iter(changes.values())))):
-        traced(**changes)
+        SWITCHES.traced(**changes)
 
 
 def test_bfloat16_keeps_parameters_statistics_and_losses_in_float32():
-    config = dataclasses.replace(TINY, precision="bfloat16")
-    finished = {}
-    for stage in config.build(3, PEOPLE).stages:
-        batch, state = jax.eval_shape(
-            lambda stage=stage: started(stage, config, finished)
-        )
-        step = functools.partial(train_step, stage)
-        after, metrics = jax.eval_shape(step, state, batch)
-        leaves = jax.tree.leaves((after.params, after.model_state, metrics))
-        assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
-        assert "bf16" in str(jax.make_jaxpr(step)(state, batch))
-        finished[stage.name] = zeros((state.params, state.model_state))
+    SWITCHES.assert_single()
 
 
 def test_four_stages_or_one():
@@ -225,7 +156,7 @@ def begun():
     finished, states = {}, {}
     for stage in TINY.build(3, PEOPLE).stages[:3]:
         batch, state = jax.jit(
-            lambda stage=stage, done=finished: started(stage, TINY, done)
+            lambda stage=stage, done=finished: SWITCHES.started(stage, TINY, done)
         )()
         finished[stage.name] = state.params, state.model_state
         states[stage.name] = batch, state

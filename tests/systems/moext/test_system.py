@@ -1,9 +1,6 @@
 """MoExt's config: every switch changes something, and the stages are the paper's."""
 
 import dataclasses
-import functools
-import re
-import typing
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +12,9 @@ from mer_jax.errors import UserError
 from mer_jax.systems.moext import MoExt
 from mer_jax.systems.moext.objective import strength
 from mer_jax.train.stage import flatten
-from mer_jax.train.step import init_run, train_step
+from tests.systems.switches import Switches, assert_same_numbers
 
 TINY = MoExt().tiny()
-STEPS = 2  # the second shows what an optimiser did in the first
 
 # Other values of the fields that are no Literal; those of the others are all taken.
 OTHERS = {
@@ -45,27 +41,12 @@ OTHERS = {
     "pretrain_epochs": (3,),
     "epochs": (3,),
 }
-SPEED_ONLY = {"conv", "remat"}
 # Set along with a switch that shows only then.
 TOGETHER = {
     "wd_mode": {"weight_decay": 0.1},
     "aug10_stages": {"copies": 3},
     "branch_pool": {"size": 64},
 }
-
-
-def values():
-    """[(field, value)] of every switch but those of speed, the default left out."""
-    kinds = typing.get_type_hints(MoExt)
-    cases = []
-    for field in dataclasses.fields(MoExt):
-        if field.name in SPEED_ONLY or field.name == "init_weights":  # tests below
-            continue
-        others = OTHERS.get(field.name) or typing.get_args(kinds[field.name])
-        default = getattr(TINY, field.name)
-        assert others, f"{field.name}: which other values are there?"
-        cases += [(field.name, value) for value in others if value != default]
-    return cases
 
 
 def clips(size, count=8):
@@ -81,68 +62,29 @@ def clips(size, count=8):
     }
 
 
-def started(stage, config, finished):
-    """An example batch and the state before the first step."""
-    batch = clips(config.size, config.batch)
-    begin = functools.partial(init_run, stage, num_steps=jnp.int32(9), batch=batch)
-    return batch, begin(jax.random.key(0), finished=finished)
-
-
-def told(config):
-    """What can be told of a config: of its stages, its leaves, its losses."""
-    finished, seen = {}, {}
-    system = config.build(3, 6)
-    for stage in system.stages:
-        batch, state = started(stage, config, finished)
-        shapes = {name: leaf.shape for name, leaf in flatten(state.params).items()}
-        losses = []
-        for _ in range(STEPS):
-            state, metrics = train_step(stage, state, batch)
-            losses.append(float(metrics["all/loss"]))
-        assert np.isfinite(losses).all()
-        seen[stage.name] = stage.num_epochs, stage.source, shapes, losses
-        finished[stage.name] = state.params, state.model_state
-    logits = system.predict(state.params, state.model_state, batch)
-    assert logits.shape == (len(batch["mask"]), 3)
-    return seen
-
-
-@functools.cache
-def told_of(**changes):
-    return told(dataclasses.replace(TINY, **changes))
-
-
-@functools.cache
-def traced(**changes):
-    """The programs of a config as text, and what they are run on."""
-    config = dataclasses.replace(TINY, **changes)
-    finished, seen = {}, []
-    for stage in config.build(3, 6).stages:
-        batch, state = jax.eval_shape(
-            lambda stage=stage: started(stage, config, finished)
-        )
-        jaxpr = jax.make_jaxpr(functools.partial(train_step, stage))(state, batch)
-        program = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr))
-        seen.append((stage.name, stage.num_epochs, stage.source, program))
-        finished[stage.name] = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), (state.params, state.model_state)
-        )
-    return seen
+SWITCHES = Switches(
+    TINY,
+    lambda stage, config: clips(config.size, config.batch),
+    others=OTHERS,
+    together=TOGETHER,
+    apart={"conv", "remat", "init_weights"},  # tests below
+    jit=False,
+)
+VALUES, traced = SWITCHES.values(), SWITCHES.traced
 
 
 @pytest.mark.parametrize("field", ["lst_neg", "motion_block", "head", "a1"])
 def test_a_switch_makes_another_program(field):
     """Quick stand-in for the next test, which takes minutes."""
-    others = [traced(**{name: value}) for name, value in values() if name == field]
+    others = [traced(**{name: value}) for name, value in VALUES if name == field]
     assert others
     assert all(other != traced() for other in others)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("field", "value"), values(), ids=str)
+@pytest.mark.parametrize(("field", "value"), VALUES, ids=str)
 def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, value):
-    with_it = TOGETHER.get(field, {})
-    assert told_of(**with_it, **{field: value}) != told_of(**with_it)
+    assert SWITCHES.differs(field, value)
 
 
 @pytest.mark.slow
@@ -152,10 +94,8 @@ def test_every_value_of_every_switch_takes_a_step_and_changes_something(field, v
 def test_switches_of_speed_change_no_number(changes):
     # Adam's first step is the sign of gradients, so great steps multiply rounding.
     small = {"learning_rate": 1e-4}
-    for (name, told), other in zip(
-        told_of(**small).items(), told_of(**small, **changes).values(), strict=True
-    ):
-        np.testing.assert_allclose(told[-1], other[-1], rtol=1e-3, err_msg=name)
+    told, other = SWITCHES.told(**small), SWITCHES.told(**small, **changes)
+    assert_same_numbers(told, other, 1e-3)
 
 
 @pytest.mark.parametrize("conv", ["native", "im2col"])
@@ -185,20 +125,7 @@ def test_a_value_that_a_switch_does_not_have_is_an_error(changes):
 
 
 def test_bfloat16_keeps_parameters_statistics_and_losses_in_float32():
-    config = dataclasses.replace(TINY, precision="bfloat16")
-    finished = {}
-    for stage in config.build(3, 6).stages:
-        batch, state = jax.eval_shape(
-            lambda stage=stage: started(stage, config, finished)
-        )
-        step = functools.partial(train_step, stage)
-        after, metrics = jax.eval_shape(step, state, batch)
-        leaves = jax.tree.leaves((after.params, after.model_state, metrics))
-        assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
-        assert "bf16" in str(jax.make_jaxpr(step)(state, batch))
-        finished[stage.name] = jax.tree.map(
-            lambda x: jnp.zeros(x.shape, x.dtype), (state.params, state.model_state)
-        )
+    SWITCHES.assert_single()
 
 
 def test_an_epoch_is_ten_passes_where_clips_are_enlarged():
@@ -234,7 +161,7 @@ def test_onset_and_apex_are_turned_alike():
 
 def saved(path, stage):
     """An export of a stage as it starts, every number moved by 1."""
-    batch, state = jax.jit(lambda: started(stage, TINY, {}))()
+    batch, state = jax.jit(lambda: SWITCHES.started(stage, TINY, {}))()
     nets = {"params": state.params, "model_state": state.model_state}
     leaves = {name: np.asarray(leaf) + 1 for name, leaf in flatten(nets).items()}
     save_file(leaves, path)

@@ -15,7 +15,6 @@ from mer_jax.systems.moext.views import (
     grid_pose,
     posed,
     three_views,
-    unit_range,
 )
 
 SIZE = 16
@@ -109,14 +108,6 @@ def test_draws_cover_the_grid_and_the_interval():
 def test_an_unknown_augmentation_is_refused():
     with pytest.raises(ValueError, match="'grdi'"):
         drawn_pose(KEY, 1, "grdi")
-
-
-def test_bytes_become_the_unit_range_and_floats_stay():
-    found = unit_range(np.array([0, 51, 255], np.uint8))
-    assert found.dtype == jnp.float32
-    np.testing.assert_allclose(found, [0, 0.2, 1], rtol=1e-6)
-    single = np.array([0.3], np.float32)
-    assert unit_range(single) is single
 
 
 # Views.
