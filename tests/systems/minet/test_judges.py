@@ -72,33 +72,41 @@ def test_only_who_has_a_weight_is_asked():
 
 
 @functools.cache
+def gradients_of(symbol, **changes):
+    """`(start, progress) -> (value, gradients)` of a loss, by features and nets."""
+
+    def loss(start, progress):
+        micro, macro, params = start
+        return told(params, micro, macro, progress=progress, **changes)[0][symbol]
+
+    return jax.jit(jax.value_and_grad(loss))
+
+
+def along(start, line, step):
+    return jax.tree.map(lambda x, way: x + step * way, start, line)
+
+
 def slopes(symbol, progress=0.5, **changes):
-    """Along a line: the gradient by MiNet's, by MaNet's features and by the nets', and
-    how the loss itself changes."""
-    _, params, _ = begun(**changes)
-    start = found(0, MICRO), found(1, MACRO), params
+    """By MiNet's features, by MaNet's and by the nets, along a line each.
 
-    def loss(micro, macro, params):
-        told_ = told(params, micro, macro, progress=progress, **changes)
-        return told_[0][symbol]
-
+    Returns the slopes that the gradient gives, and those of the loss itself.
+    """
+    start = found(0, MICRO), found(1, MACRO), begun(**changes)[1]
+    by_gradient, by_difference = [], []
     with jax.enable_x64(True):
         start = jax.tree.map(np.float64, start)
         draw = np.random.default_rng(3)
         line = jax.tree.map(lambda leaf: draw.normal(size=leaf.shape), start)
-        inner = lambda a, b: sum(jax.tree.leaves(jax.tree.map(jnp.vdot, a, b)))
-        run = jax.jit(jax.value_and_grad(loss, (0, 1, 2)))
-        gradients = run(*start)[1]
-        by_gradient, by_difference = [], []
+        run = gradients_of(symbol, **changes)
+        gradients = run(start, progress)[1]
         for part in range(3):
-            ends = []
-            for step in (-1e-6, 1e-6):
-                moved = list(start)
-                shift = lambda leaf, way, step=step: leaf + step * way
-                moved[part] = jax.tree.map(shift, start[part], line[part])
-                ends.append(run(*moved)[0])
-            by_difference.append(float(ends[1] - ends[0]) / 2e-6)
-            by_gradient.append(float(inner(gradients[part], line[part])))
+            ends = [list(start), list(start)]
+            for end, step in zip(ends, (-1e-6, 1e-6), strict=True):
+                end[part] = along(start[part], line[part], step)
+            low, high = (float(run(tuple(end), progress)[0]) for end in ends)
+            by_difference.append((high - low) / 2e-6)
+            product = jax.tree.map(np.vdot, gradients[part], line[part])
+            by_gradient.append(float(sum(jax.tree.leaves(product))))
     return by_gradient, by_difference
 
 
