@@ -10,11 +10,12 @@ import jax
 
 from mer_jax.ensemble.checkpoint import Checkpoints
 from mer_jax.ensemble.experiment import Run
+from mer_jax.ensemble.features import check_features, features
 from mer_jax.ensemble.filing import file_wave, provenance
 from mer_jax.ensemble.ledger import VERSION, Ledger
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
-from mer_jax.ensemble.probing import check_features, probes
+from mer_jax.ensemble.probing import probes
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Interrupted, WaveRunner
@@ -91,8 +92,9 @@ def train(
         runner = WaveRunner(program, row.clips, wave, directory, earlier)
         flight = runner.run(listener.hooks)
         nets = {**earlier, **flight.finished}
-        found = (look(row, program, wave, nets) for look in (pictures, probes))
-        more = [shown | probed for shown, probed in zip(*found, strict=True)]
+        shown = pictures(row, program, wave, nets)
+        probed = probes(row, wave, features(row, program, wave, nets))
+        more = [{**a, **b} for a, b in zip(shown, probed, strict=True)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
