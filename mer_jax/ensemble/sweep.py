@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 
 from mer_jax.ensemble.checkpoint import Checkpoints
+from mer_jax.ensemble.embedding import embeddings
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.features import check_features, features
 from mer_jax.ensemble.filing import file_wave, provenance
@@ -92,9 +93,13 @@ def train(
         runner = WaveRunner(program, row.clips, wave, directory, earlier)
         flight = runner.run(listener.hooks)
         nets = {**earlier, **flight.finished}
-        shown = pictures(row, program, wave, nets)
-        probed = probes(row, wave, features(row, program, wave, nets))
-        more = [{**a, **b} for a, b in zip(shown, probed, strict=True)]
+        found = features(row, program, wave, nets)
+        told = (
+            pictures(row, program, wave, nets),
+            probes(row, wave, found),
+            embeddings(row, wave, found, runs[0]),
+        )
+        more = [{**a, **b, **c} for a, b, c in zip(*told, strict=True)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
