@@ -90,6 +90,7 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         published=[Published(**p) for p in row["published"]],
         sample_clips=_sample_clips(collected.shown, row["clips"]),
         probes=collected.probes,
+        domains=collected.domains,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
@@ -99,6 +100,7 @@ class Row:
       published: numbers of others; those of corpora not scored here are ignored.
       sample_clips: pictures of some, or None.
       probes: group of people -> "before" and "after" training -> one of each run.
+      domains: further input -> likewise.
     """
 
     name: str
@@ -111,6 +113,9 @@ class Row:
     published: Sequence[Published] = ()
     sample_clips: SampleClips | None = None
     probes: Mapping[str, Mapping[str, Sequence[Probe]]] = field(default_factory=dict)
+    domains: Mapping[str, Mapping[str, Sequence[DomainProbe]]] = field(
+        default_factory=dict
+    )
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol

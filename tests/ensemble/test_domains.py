@@ -2,16 +2,19 @@
 
 import dataclasses
 import itertools
+import json
 
 import numpy as np
 import pytest
 
+from mer_jax.cli.show import report_command
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.features import Features, clips_of, features
 from mer_jax.ensemble.probing import alternate, probes
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.runner import Interrupted
 from mer_jax.metrics.domains import DomainProbe, domain_probe
+from mer_jax.report.domains import DOMAINS_TOLD
 from tests import flights
 
 from .two_domains import FOLDS, INPUT, program, row, train, trained
@@ -127,3 +130,17 @@ def test_interrupted_a_run_files_the_same(ledger, steps, tmp_path, monkeypatch):
         train(tmp_path, folds=FOLDS[:1], stop=lambda: next(counter) >= steps)
     again = train(tmp_path, folds=FOLDS[:1])
     assert told(entry_of(again, FOLDS[0])) == told(entry_of(ledger, FOLDS[0]))
+
+
+def test_the_report_prints_them(ledger, capsys, tmp_path):
+    report_command(str(ledger.workdir), str(tmp_path), json=False)
+    for text in (capsys.readouterr().out, (tmp_path / "report.md").read_text()):
+        assert DOMAINS_TOLD in text and "0.5 is chance" in " ".join(text.split())
+    report_command(str(ledger.workdir), str(tmp_path), json=True)
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    after = result["domains"][INPUT]["after"]
+    entries = [told(entry_of(ledger, *run)) for run in itertools.product(FOLDS, (3, 7))]
+    for field in DomainProbe._fields:
+        filed = sum(entry[f"domain/{INPUT}/after/{field}"] for entry in entries)
+        assert after[field] == filed
+    assert after["runs"] == 4

@@ -21,6 +21,7 @@ from mer_jax.ensemble.probing import groups, halves, probes
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.metrics.probes import Probe, probe
+from mer_jax.report.domains import DOMAINS_TOLD
 from mer_jax.report.probes import QUESTION
 from tests import flights
 
@@ -269,6 +270,7 @@ def test_the_report_answers_the_question(ledger, capsys, tmp_path):
     report_command(str(ledger.workdir), str(tmp_path), json=False)
     for text in (capsys.readouterr().out, (tmp_path / "report.md").read_text()):
         assert QUESTION in text and "2 unseen" in text and "3–4 seen" in text
+        assert DOMAINS_TOLD not in text
     report_command(str(ledger.workdir), str(tmp_path), json=True)
     (result,) = json.loads(capsys.readouterr().out)["results"]
     entry = probed(entry_of(ledger, BOTH))

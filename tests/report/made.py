@@ -6,8 +6,14 @@ import functools
 import numpy as np
 
 from mer_jax.metrics import Published, Results
+from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
-from mer_jax.report import PoolInfo, ProtocolInfo, Row, SampleClips
+from mer_jax.report import (
+    PoolInfo,
+    ProtocolInfo,
+    Row,
+    SampleClips,
+)
 
 CLASSES = ("negative", "positive", "surprise")
 
@@ -115,3 +121,12 @@ def with_probes(one):
         "unseen": {"before": [unseen], "after": [last]},
     }
     return dataclasses.replace(one, probes=probes)
+
+
+def with_domains(one):
+    """A row of which two runs were asked to tell clips of "macro" from the sample's."""
+    before = [DomainProbe(5, 5, 38, 40), DomainProbe(3, 5, 40, 40)]
+    after = [DomainProbe(4, 5, 16, 40), DomainProbe(2, 5, 24, 40)]
+    return dataclasses.replace(
+        one, domains={"macro": {"before": before, "after": after}}
+    )
