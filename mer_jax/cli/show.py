@@ -91,6 +91,7 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         sample_clips=_sample_clips(collected.shown, row["clips"]),
         probes=collected.probes,
         domains=collected.domains,
+        curves=collected.curves,
     )
 
 

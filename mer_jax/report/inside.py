@@ -1,11 +1,23 @@
-"""The report for people, on what features tell."""
+"""The report for people, on what goes on inside: training, and what features tell."""
 
 from collections.abc import Callable, Iterable, Sequence
 
 from mer_jax.report.blocks import table, titled
+from mer_jax.report.curves import CURVES_HOW
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import Row
+
+
+def training(row: Row, file: str) -> list[str]:
+    """Returns the lines on how training went.
+
+    Args:
+      row: whose.
+      file: name of its picture.
+    """
+    lines = [titled("### Training", row.stamp), "", f"![accuracies]({file})", ""]
+    return [*lines, CURVES_HOW, ""]
 
 
 def probes(rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from mer_jax.metrics import ALL, Published
 from mer_jax.report.blocks import table, titled
 from mer_jax.report.differences import to_first
-from mer_jax.report.inside import probes
+from mer_jax.report.inside import probes, training
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.text import (
     SCORES,
@@ -26,35 +26,39 @@ from mer_jax.report.text import (
 
 def report_markdown(
     rows: Sequence[Row],
+    confusions: Mapping[str, Mapping[str, str]],
     pictures: Mapping[str, Mapping[str, str]],
-    clips: Mapping[str, str],
 ) -> str:
     """Returns the report.
 
     Args:
       rows: in order.
-      pictures: row name to subset name to file name of the confusion matrix.
-      clips: row name to file name of its sample clips, of rows that have some.
+      confusions: row name to subset name to file name of the confusion matrix.
+      pictures: row name to file names of "curves" and "clips", of those that it has.
     """
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [titled("# Results", *stamps), ""]
     if len(rows) > 1:
         lines += _overview(rows)
     for row in rows:
-        lines += _row(row, pictures[row.name], clips.get(row.name))
+        lines += _row(row, confusions[row.name], pictures.get(row.name, {}))
     return "\n".join(lines + probes(rows))
 
 
-def _row(row: Row, pictures: Mapping[str, str], clips: str | None) -> list[str]:
+def _row(
+    row: Row, confusions: Mapping[str, str], pictures: Mapping[str, str]
+) -> list[str]:
     lines = [titled(f"## {row.name}", row.stamp), ""]
     if row.warning:
         lines += [f"> **{row.warning}. {NO_RESULT}**", ""]
     lines += _headline(row)
     if len(row.cuts) > 1:
         lines += _corpora(row)
-    lines += _selection(row) + _seeds(row) + _pictures(row, pictures)
-    if row.sample_clips and clips:
-        lines += _sample_clips(row, row.sample_clips, clips)
+    lines += _selection(row) + _seeds(row) + _confusions(row, confusions)
+    if "curves" in pictures:
+        lines += training(row, pictures["curves"])
+    if row.sample_clips and "clips" in pictures:
+        lines += _sample_clips(row, row.sample_clips, pictures["clips"])
     lines += _protocol(row)
     for title, tree in (("Settings", row.settings), ("Provenance", row.provenance)):
         lines += [f"### {title}", ""]
@@ -215,9 +219,9 @@ def _seeds(row: Row) -> list[str]:
     return lines + table(("seed", *SCORES.values()), body)
 
 
-def _pictures(row: Row, pictures: Mapping[str, str]) -> list[str]:
+def _confusions(row: Row, files: Mapping[str, str]) -> list[str]:
     lines = [titled("### Confusion", row.stamp), ""]
-    return lines + [f"![{name}]({file})" for name, file in pictures.items()] + [""]
+    return lines + [f"![{name}]({file})" for name, file in files.items()] + [""]
 
 
 def _sample_clips(row: Row, clips: SampleClips, file: str) -> list[str]:

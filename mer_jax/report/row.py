@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics.curves import Curve
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 
@@ -101,6 +102,7 @@ class Row:
       sample_clips: pictures of some, or None.
       probes: group of people -> "before" and "after" training -> one of each run.
       domains: further input -> likewise.
+      curves: stage -> metric of training -> over the runs.
     """
 
     name: str
@@ -116,6 +118,7 @@ class Row:
     domains: Mapping[str, Mapping[str, Sequence[DomainProbe]]] = field(
         default_factory=dict
     )
+    curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol

@@ -136,6 +136,7 @@ def test_the_report_prints_them(ledger, capsys, tmp_path):
     report_command(str(ledger.workdir), str(tmp_path), json=False)
     for text in (capsys.readouterr().out, (tmp_path / "report.md").read_text()):
         assert DOMAINS_TOLD in text and "0.5 is chance" in " ".join(text.split())
+    assert not list(tmp_path.glob("curves-*"))  # no stage reports an accuracy
     report_command(str(ledger.workdir), str(tmp_path), json=True)
     (result,) = json.loads(capsys.readouterr().out)["results"]
     after = result["domains"][INPUT]["after"]

@@ -271,6 +271,7 @@ def test_the_report_answers_the_question(ledger, capsys, tmp_path):
     for text in (capsys.readouterr().out, (tmp_path / "report.md").read_text()):
         assert QUESTION in text and "2 unseen" in text and "3–4 seen" in text
         assert DOMAINS_TOLD not in text
+    assert "![accuracies](curves-toy.png)" in text
     report_command(str(ledger.workdir), str(tmp_path), json=True)
     (result,) = json.loads(capsys.readouterr().out)["results"]
     entry = probed(entry_of(ledger, BOTH))

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from mer_jax.metrics import Published, Results
+from mer_jax.metrics.curves import over_runs
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 from mer_jax.report import (
@@ -130,3 +131,21 @@ def with_domains(one):
     return dataclasses.replace(
         one, domains={"macro": {"before": before, "after": after}}
     )
+
+
+def with_curves(one, *, stages=3, epochs=9, runs=4):
+    """A row whose stages have accuracies, the last one those of discriminators."""
+    rng = np.random.default_rng(0)
+    names = ["pretrain", "learn", "align", "tune"]
+    metrics = dict.fromkeys(names, ["net/accuracy", "net/loss"])
+    metrics["align"] = ["net/L_s_accuracy", "net/L_t_accuracy", *metrics["align"]]
+
+    def curve(start):
+        rise = start + (1 - start) * np.linspace(0, 0.7, epochs)
+        return over_runs(rise + rng.normal(0, 0.04, (runs, epochs)))
+
+    curves = {
+        stage: {name: curve(0.3 + 0.1 * i) for i, name in enumerate(metrics[stage])}
+        for stage in names[:stages]
+    }
+    return dataclasses.replace(one, curves=curves)
