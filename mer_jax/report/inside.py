@@ -6,7 +6,7 @@ from mer_jax.report.blocks import table, titled
 from mer_jax.report.curves import CURVES_HOW
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
-from mer_jax.report.row import Row
+from mer_jax.report.row import Embedding, Row
 
 
 def training(row: Row, file: str) -> list[str]:
@@ -18,6 +18,25 @@ def training(row: Row, file: str) -> list[str]:
     """
     lines = [titled("### Training", row.stamp), "", f"![accuracies]({file})", ""]
     return [*lines, CURVES_HOW, ""]
+
+
+def embedded(row: Row, embedding: Embedding, file: str) -> list[str]:
+    """Returns the lines on the features of two domains.
+
+    Args:
+      row: whose.
+      embedding: its features.
+      file: name of their picture.
+    """
+    first, *others = embedding.domains
+    lines = [titled("### Features of both domains", row.stamp), ""]
+    told = (
+        f"t-SNE of the features of {first} and of {', '.join(others)}, before and "
+        f"after the last stage of one run (fold {embedding.fold}, seed "
+        f"{embedding.seed}). Each panel is laid out by itself: who lies among whom may "
+        "be compared, distances may not."
+    )
+    return [*lines, f"![features]({file})", "", told, ""]
 
 
 def probes(rows: Sequence[Row]) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from mer_jax.metrics import ALL, Published
 from mer_jax.report.blocks import table, titled
 from mer_jax.report.differences import to_first
-from mer_jax.report.inside import probes, training
+from mer_jax.report.inside import embedded, probes, training
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.text import (
     SCORES,
@@ -34,7 +34,8 @@ def report_markdown(
     Args:
       rows: in order.
       confusions: row name to subset name to file name of the confusion matrix.
-      pictures: row name to file names of "curves" and "clips", of those that it has.
+      pictures: row name to file names of "curves", "clips" and "embedding", of those
+        that it has.
     """
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [titled("# Results", *stamps), ""]
@@ -59,6 +60,8 @@ def _row(
         lines += training(row, pictures["curves"])
     if row.sample_clips and "clips" in pictures:
         lines += _sample_clips(row, row.sample_clips, pictures["clips"])
+    if row.embedding and "embedding" in pictures:
+        lines += embedded(row, row.embedding, pictures["embedding"])
     lines += _protocol(row)
     for title, tree in (("Settings", row.settings), ("Provenance", row.provenance)):
         lines += [f"### {title}", ""]

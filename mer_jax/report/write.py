@@ -9,6 +9,7 @@ from pathlib import Path
 from mer_jax.files import write_atomic
 from mer_jax.report.clips import clips_png
 from mer_jax.report.curves import accuracies, curves_png
+from mer_jax.report.embedding import embedding_png
 from mer_jax.report.markdown import report_markdown
 from mer_jax.report.pictures import confusion_png
 from mer_jax.report.row import Row, check_names
@@ -25,6 +26,7 @@ class Written:
       confusions: one per row and subset.
       clips: one per row that has sample clips.
       curves: one per row whose stages report an accuracy.
+      embeddings: one per row with features of two domains.
     """
 
     markdown: Path
@@ -34,6 +36,7 @@ class Written:
     confusions: tuple[Path, ...]
     clips: tuple[Path, ...]
     curves: tuple[Path, ...]
+    embeddings: tuple[Path, ...]
 
 
 def write(rows: Sequence[Row], directory: Path) -> Written:
@@ -74,6 +77,7 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
         confusions=paths(n for own in confusions.values() for n in own.values()),
         clips=paths(of("clips")),
         curves=paths(of("curves")),
+        embeddings=paths(of("embedding")),
     )
 
 
@@ -83,6 +87,8 @@ def _pictures(row: Row) -> Iterator[tuple[str, bytes]]:
         yield "curves", curves_png(row)
     if row.sample_clips:
         yield "clips", clips_png(row, row.sample_clips)
+    if row.embedding:
+        yield "embedding", embedding_png(row, row.embedding)
 
 
 def _replace(path: Path, content: str | bytes) -> Path:

@@ -132,10 +132,13 @@ def test_interrupted_a_run_files_the_same(ledger, steps, tmp_path, monkeypatch):
     assert told(entry_of(again, FOLDS[0])) == told(entry_of(ledger, FOLDS[0]))
 
 
-def test_the_report_prints_them(ledger, capsys, tmp_path):
+def test_the_report_prints_them_and_draws_the_features(ledger, capsys, tmp_path):
     report_command(str(ledger.workdir), str(tmp_path), json=False)
     for text in (capsys.readouterr().out, (tmp_path / "report.md").read_text()):
         assert DOMAINS_TOLD in text and "0.5 is chance" in " ".join(text.split())
+    assert "![features](embedding-toy.png)" in text
+    assert "fold samm/006, seed 3" in text and "of the sample and of others" in text
+    assert (tmp_path / "embedding-toy.png").stat().st_size > 10_000
     assert not list(tmp_path.glob("curves-*"))  # no stage reports an accuracy
     report_command(str(ledger.workdir), str(tmp_path), json=True)
     (result,) = json.loads(capsys.readouterr().out)["results"]

@@ -272,6 +272,7 @@ def test_the_report_answers_the_question(ledger, capsys, tmp_path):
         assert QUESTION in text and "2 unseen" in text and "3–4 seen" in text
         assert DOMAINS_TOLD not in text
     assert "![accuracies](curves-toy.png)" in text
+    assert not list(tmp_path.glob("embedding-*"))  # of one domain alone
     report_command(str(ledger.workdir), str(tmp_path), json=True)
     (result,) = json.loads(capsys.readouterr().out)["results"]
     entry = probed(entry_of(ledger, BOTH))

@@ -10,6 +10,8 @@ from mer_jax.metrics.curves import over_runs
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 from mer_jax.report import (
+    Embedded,
+    Embedding,
     PoolInfo,
     ProtocolInfo,
     Row,
@@ -131,6 +133,26 @@ def with_domains(one):
     return dataclasses.replace(
         one, domains={"macro": {"before": before, "after": after}}
     )
+
+
+def with_embedding(one, *, clips=(40, 60), width=8):
+    """A row with features of two domains, which are further apart before than after."""
+    rng = np.random.default_rng(0)
+    domains = {}
+    for number, (name, n) in enumerate(
+        zip(("the sample", "macro"), clips, strict=True)
+    ):
+        labels = np.arange(n) % 3
+        classes = 3 * np.eye(width)[labels + 3 * (width > 5)]
+        noise = rng.normal(size=(n, width))
+        domains[name] = Embedded(
+            labels=labels,
+            held_out=np.arange(n) < (5 if number == 0 else 0),
+            before=noise + classes + 6 * number,
+            after=noise + classes + number,
+        )
+    embedding = Embedding(fold="casme2/000", seed=2, domains=domains)
+    return dataclasses.replace(one, embedding=embedding)
 
 
 def with_curves(one, *, stages=3, epochs=9, runs=4):

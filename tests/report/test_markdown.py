@@ -10,7 +10,7 @@ from mer_jax.metrics import Published
 from mer_jax.report import STAMP
 from mer_jax.report.markdown import report_markdown
 
-from .made import POOL, row, with_clips, with_curves, with_pools
+from .made import POOL, row, with_clips, with_curves, with_embedding, with_pools
 
 
 def markdown(*rows):
@@ -19,6 +19,7 @@ def markdown(*rows):
     kinds = lambda r: {
         "clips": r.sample_clips,
         "curves": r.curves,
+        "embedding": r.embedding,
     }
     pictures = {
         r.name: {kind: f"{kind}-{r.name}.png" for kind, own in kinds(r).items() if own}
@@ -57,7 +58,7 @@ def test_selected_scores_stand_under_their_heading_only():
 
 def test_every_table_of_scores_is_stamped_when_synthetic():
     synthetic = with_clips(row(synthetic=True), filmed=False)
-    synthetic = with_curves(synthetic)
+    synthetic = with_embedding(with_curves(synthetic))
     parts = sections(markdown(synthetic, row("real")))
     synthetic = list(parts)[: list(parts).index("real")]
     unstamped = {title for title in synthetic if STAMP not in title}
@@ -221,6 +222,14 @@ def test_curves_of_training_are_linked_and_said_to_be_no_result():
     assert "![accuracies](curves-ststnet_cde3.png)" in body
     assert "never a result" in body
     assert "Training" not in sections(markdown(row()))
+
+
+def test_features_of_both_domains_are_linked_with_the_run_they_are_of():
+    body = sections(markdown(with_embedding(row())))["Features of both domains"]
+    assert "![features](embedding-ststnet_cde3.png)" in body
+    assert "of the sample and of macro, before and after" in body
+    assert "(fold casme2/000, seed 2)" in body
+    assert "Features of both domains" not in sections(markdown(row()))
 
 
 @pytest.mark.parametrize("corpora", [("casme2",), ("casme2", "samm")])
