@@ -66,9 +66,10 @@ def t_sne(features: np.ndarray) -> np.ndarray:
 
 def _scatter(axes, own: Embedded, places: np.ndarray, marker: str) -> None:
     colours = np.array([_colour(label) for label in own.labels])
+    few = 1 / len(own.labels)  # lies on top of many, which would hide it
     for chosen, edge, width, order in (
-        (~own.held_out, "white", 0.3, 2),
-        (own.held_out, INK, 1.3, 3),
+        (~own.held_out, "white", 0.3, 2 + few),
+        (own.held_out, INK, 1.3, 4),
     ):
         axes.scatter(
             *places[chosen].T,
@@ -93,7 +94,7 @@ def _legend(figure, row: Row, embedding: Embedding) -> None:
     from matplotlib.lines import Line2D
 
     domains = embedding.domains
-    labels = sorted({int(y) for own in domains.values() for y in own.labels})
+    labels = {int(y) for own in domains.values() for y in own.labels}
     name = lambda y: row.results.classes[y] if y >= 0 else "no label"
     dot = lambda marker, colour, edge, text: Line2D(
         *([], []),
@@ -104,7 +105,8 @@ def _legend(figure, row: Row, embedding: Embedding) -> None:
         markeredgewidth=1.3 if edge == INK else 0.3,
         label=text,
     )
-    entries = [dot("o", _colour(y), "white", name(y)) for y in labels]
+    order = sorted(labels, key=lambda y: (y < 0, y))
+    entries = [dot("o", _colour(y), "white", name(y)) for y in order]
     entries += [
         dot(marker, "#606060", "white", f"{domain}, {len(own.labels)} clips")
         for (domain, own), marker in zip(domains.items(), _markers(), strict=False)

@@ -118,7 +118,7 @@ def test_the_legend_names_classes_domains_and_outlines(drawn, quick):
     domains = {"the sample": own, "macro": macro}
     embedding = dataclasses.replace(one.embedding, domains=domains)
     draw(dataclasses.replace(one, embedding=embedding))
-    assert legend(drawn[1])[0] == "no label"
+    assert legend(drawn[1])[2:4] == ["surprise", "no label"]
     markers = [
         own.get_paths()[0].vertices.shape for own in drawn[1].axes[0].collections
     ]
