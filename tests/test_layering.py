@@ -42,6 +42,8 @@ ONLY = {
     "mediapipe": ("mer_jax/preprocess",),
     "orbax": ("mer_jax/ensemble/checkpoint.py",),
     "matplotlib": ("mer_jax/report",),
+    "sklearn": ("mer_jax/report",),
+    "threadpoolctl": ("mer_jax/report",),
     "safetensors": ("mer_jax/models/weights.py", "mer_jax/ensemble/export.py"),
     "tyro": ("mer_jax/cli",),
     "rich": ("mer_jax/cli",),
@@ -49,7 +51,6 @@ ONLY = {
     "torch": ("benchmarks",),
     "tensorflow": (),
     "scipy": (),
-    "sklearn": (),
 }
 # Packages that use nothing but these: what runs where JAX is not, or the other way.
 NOTHING_BUT = {
@@ -62,7 +63,10 @@ NOTHING_BUT = {
     "files": set(),
 }
 LIGHT = ("train", "systems", "ensemble", "metrics", "losses", "models")
-HEAVY = ("tensorflow_datasets", "grain", "mediapipe", "cv2", "tyro", "matplotlib")
+HEAVY = (
+    *("tensorflow_datasets", "grain", "mediapipe", "cv2", "tyro", "matplotlib"),
+    "sklearn",
+)
 
 
 def files(*folders):

@@ -9,12 +9,15 @@ from typing import Any
 from mer_jax.cli.files import shipped
 from mer_jax.cli.progress import console, duration
 from mer_jax.data.builders import names
-from mer_jax.ensemble.collect import Shown, collect
+from mer_jax.ensemble.collect import Collected, Shown, collect
+from mer_jax.ensemble.embedding import OWN
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.plan import Plan
 from mer_jax.errors import UserError
 from mer_jax.metrics import Published
 from mer_jax.report import (
+    Embedded,
+    Embedding,
     PoolInfo,
     ProtocolInfo,
     Row,
@@ -90,6 +93,9 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         published=[Published(**p) for p in row["published"]],
         sample_clips=_sample_clips(collected.shown, row["clips"]),
         probes=collected.probes,
+        domains=collected.domains,
+        embedding=_embedding(collected),
+        curves=collected.curves,
     )
 
 
@@ -98,6 +104,15 @@ def _sample_clips(shown: Shown | None, clips) -> SampleClips | None:
         return None
     filmed = any(key in shown.pictures and not drawn for key, _, drawn in clips)
     return SampleClips(seed=shown.seed, pictures=shown.pictures, filmed=filmed)
+
+
+def _embedding(collected: Collected) -> Embedding | None:
+    found = collected.embedding
+    if found is None:
+        return None
+    parts = {name: Embedded(**part._asdict()) for name, part in found.inputs.items()}
+    domains = {"the sample": parts.pop(OWN), **parts}
+    return Embedding(fold=found.fold, seed=found.seed, domains=domains)
 
 
 def _named(settings: Any) -> Any:

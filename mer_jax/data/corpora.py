@@ -11,8 +11,8 @@ import numpy as np
 
 from mer_jax.data.builders import builder_class, full_name
 from mer_jax.data.corpus import Corpus
-from mer_jax.data.derive import Footing
 from mer_jax.data.features import feature_arrays
+from mer_jax.data.footing import Footing
 from mer_jax.data.prepared import Prepared, Progress, find, prepare
 from mer_jax.data.protocols import Protocol
 from mer_jax.data.selection import Repairs, check_configs, select, select_all

@@ -2,109 +2,22 @@
 
 import dataclasses
 import functools
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from mer_jax.data.prepared import Prepared, Progress
+from mer_jax.data.footing import Footing
 from mer_jax.data.selection import Chosen
 from mer_jax.errors import UserError
 from mer_jax.preprocess.apex import spots_of_clips
-from mer_jax.preprocess.cache import cached
-from mer_jax.preprocess.crops import (
-    Alignment,
-    Crops,
-    Footage,
-    crops_of_clips,
-    crops_recipe,
-)
+from mer_jax.preprocess.crops import Alignment, Crops, Footage, crops_of_clips
 from mer_jax.preprocess.flow import flow_image, flow_recipe
 from mer_jax.preprocess.landmarks import Landmarker
 from mer_jax.preprocess.parallel import in_order
 
-if TYPE_CHECKING:  # it uses this module
-    from mer_jax.data.corpora import Data
-
 Shape = tuple[int, ...]  # of one clip
 Faces = np.ndarray  # [N] 'found', 'center_crop', 'unsought' or 'skipped'
-
-
-@dataclasses.dataclass(frozen=True)
-class Footing:
-    """All that features of a sample are made from.
-
-    Attributes:
-      chosen: the N clips.
-      owner: clip key -> the corpus that has it.
-      data: how frames become features.
-      cache: of derived arrays.
-      progress: told what is being done.
-    """
-
-    chosen: Sequence[Chosen]
-    owner: Mapping[str, Prepared]
-    data: "Data"
-    cache: Path
-    progress: Progress
-
-    @property
-    def name(self) -> str:
-        """The corpora's names."""
-        return "+".join(self.data.corpora)
-
-    def owner_of(self, c: Chosen) -> Prepared:
-        """Returns the corpus that has a clip."""
-        return self.owner[c.clip["key"]]
-
-    def alignment(self, size: int) -> Alignment:
-        """Returns how faces are cut out at a size in px."""
-        return Alignment(
-            align=self.data.align,
-            size=size,
-            stabilise=self.data.stabilise,
-            on_no_face=self.data.on_no_face,
-        )
-
-    def footage(self, c: Chosen, wanted: Iterable[int]) -> Footage:
-        """Returns a clip with the frames wanted of it."""
-        return Footage(
-            key=c.clip["key"],
-            content=c.clip["content"],
-            frames=functools.partial(self.owner_of(c).encoded, c.clip, "frames"),
-            onset=c.reading["onset_index"],
-            wanted=tuple(wanted),
-        )
-
-    def told(self, what: str) -> Callable[[int, int], None]:
-        """Returns the progress of one kind of work."""
-        return lambda done, total: self.progress(f"{what} {self.name}", done, total)
-
-    def cached(
-        self, kind: str, key: dict[str, object], alignment: Alignment, compute
-    ) -> dict[str, np.ndarray]:
-        """Returns arrays of the whole sample, from disk if it was asked for before.
-
-        Args:
-          kind: folder of the cache.
-          key: what the arrays depend on beside the crops.
-          alignment: of the crops.
-          compute: makes them.
-        """
-        indices = ("onset_index", "apex_index", "offset_index")
-        crops = [
-            crops_recipe(self.footage(c, (c.reading[i] for i in indices)), alignment)
-            for c in self.chosen
-        ]
-        apexes = [c.reading["apex_source"] for c in self.chosen]
-        sample = json.dumps([crops, apexes], sort_keys=True)
-        digest = hashlib.sha256(sample.encode()).hexdigest()
-        rules = [self.data.apex, self.data.macro_apex, alignment.on_no_face]
-        key = {**key, "sample": digest, "rules": rules}
-        return cached(self.cache / kind, self.name.replace("/", "-"), key, compute)
 
 
 def flow_images(footing: Footing, shape: Shape) -> tuple[np.ndarray, Faces]:
@@ -171,26 +84,42 @@ def clip(footing: Footing, shape: Shape) -> tuple[np.ndarray, Faces]:
     Evenly spaced and rounded to the nearest frame, the later of two as near; short
     clips repeat frames. Zero where skipped.
     """
+    offsets = [c.reading["offset_index"] for c in footing.chosen]
+    return _until("clip", lambda *_: offsets, footing, shape)
+
+
+def rise(footing: Footing, shape: Shape) -> tuple[np.ndarray, Faces]:
+    """Returns uint8[N, T, size, size, 3], T RGB crops from onset to apex, as `clip`."""
+    return _until("rise", functools.partial(_apexes, footing), footing, shape)
+
+
+def _until(
+    kind: str,
+    ends: Callable[[Alignment, Landmarker], Sequence[int]],
+    footing: Footing,
+    shape: Shape,
+) -> tuple[np.ndarray, Faces]:
+    """Returns crops from the onset to the frame at which each clip `ends`."""
     count, size = shape[:2]
     alignment = _of_one_size(footing, size)
 
     def compute() -> dict[str, np.ndarray]:
-        footage = [footing.footage(c, _evenly(c, count)) for c in footing.chosen]
         with Landmarker(footing.data.landmarker) as landmarks:
+            pairs = zip(footing.chosen, ends(alignment, landmarks), strict=True)
+            footage = [footing.footage(c, _evenly(c, end, count)) for c, end in pairs]
             crops = _cropped(footing, footage, alignment, landmarks)
         nothing = np.zeros(shape, np.uint8)
         chosen = [nothing if c is None else c.frames for c in crops]
-        return {"clip": np.stack(chosen), "faces": _faces(crops)}
+        return {kind: np.stack(chosen), "faces": _faces(crops)}
 
-    arrays = footing.cached("clip", {"frames": count}, alignment, compute)
-    return arrays["clip"], arrays["faces"]
+    arrays = footing.cached(kind, {"frames": count}, alignment, compute)
+    return arrays[kind], arrays["faces"]
 
 
-def _evenly(c: Chosen, count: int) -> list[int]:
-    onset, offset = c.reading["onset_index"], c.reading["offset_index"]
-    steps = max(count - 1, 1)
+def _evenly(c: Chosen, end: int, count: int) -> list[int]:
+    onset, steps = c.reading["onset_index"], max(count - 1, 1)
     return [
-        onset + ((offset - onset) * 2 * t + steps) // (2 * steps) for t in range(count)
+        onset + ((end - onset) * 2 * t + steps) // (2 * steps) for t in range(count)
     ]
 
 
@@ -199,6 +128,7 @@ DERIVED: Mapping[str, Callable[[Footing, Shape], tuple[np.ndarray, Faces]]] = {
     "onset": functools.partial(frames, "onset"),
     "apex": functools.partial(frames, "apex"),
     "clip": clip,
+    "rise": rise,
 }
 
 

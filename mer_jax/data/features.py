@@ -6,7 +6,8 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from mer_jax.data.derive import DERIVED, Footing, rules_of
+from mer_jax.data.derive import DERIVED, rules_of
+from mer_jax.data.footing import Footing
 from mer_jax.data.prepared import Prepared
 from mer_jax.errors import UserError
 

@@ -65,6 +65,11 @@ class Resident:
     classes: tuple[str, ...]
     features: Mapping[str, np.ndarray]
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """As of `Corpus`: "corpus/subject" of each clip."""
+        return tuple(key.rsplit("/", 1)[0] for key in self.keys)
+
 
 def resident(sample: Corpus, pools: Sequence[tuple[Pool, Corpus]]) -> Resident | Corpus:
     """Returns the sample itself where there is no pool, else both together.

@@ -1,14 +1,22 @@
 """From a ledger to `Results`: the test logits of all runs, joined by clip key."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from mer_jax.data.pools import SHARED
+from mer_jax.ensemble.embedding import OWN
+from mer_jax.ensemble.experiment import run_id
 from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.shared import shared_curves
 from mer_jax.errors import UserError
+from mer_jax.metrics.curves import Curve, over_runs
+from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 from mer_jax.metrics.results import Results
+
+_P = TypeVar("_P", Probe, DomainProbe)
 
 
 class Shown(NamedTuple):
@@ -23,6 +31,34 @@ class Shown(NamedTuple):
     pictures: Mapping[str, Mapping[str, np.ndarray]]
 
 
+class Embedded(NamedTuple):
+    """Features of one input's clips as one run computed them.
+
+    Attributes:
+      labels: int[n], -1 where there are none.
+      held_out: bool[n], whether the run tested on the clip.
+      before, after: float[n, D], with the nets at either end of the last stage.
+    """
+
+    labels: np.ndarray
+    held_out: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+
+class Embedding(NamedTuple):
+    """Features of the first run that filed some, by row and then by seed.
+
+    Attributes:
+      fold, seed: of this run.
+      inputs: of the sample, which comes first and is called "own", and of others.
+    """
+
+    fold: str
+    seed: int
+    inputs: Mapping[str, Embedded]
+
+
 class Collected(NamedTuple):
     """What a row has measured so far.
 
@@ -32,12 +68,18 @@ class Collected(NamedTuple):
         and how many runs are done.
       shown: sample clips; None where no run drew any.
       probes: group -> "before" and "after" -> one of each run that probed it.
+      domains: further input -> likewise.
+      embedding: features of one run; None where no run filed any.
+      curves: stage -> metric -> over the runs.
     """
 
     results: Results
     provenance: dict[str, Any]
     shown: Shown | None
     probes: Mapping[str, Mapping[str, Sequence[Probe]]]
+    domains: Mapping[str, Mapping[str, Sequence[DomainProbe]]]
+    embedding: Embedding | None
+    curves: Mapping[str, Mapping[str, Curve]]
 
 
 def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
@@ -73,11 +115,16 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
     entries = {
         (fold, seed): ledger.read(done[fold, seed]) for fold in folds for seed in seeds
     }
+    own, settings = list(entries.values()), (row["settings"], row["content"])
+    shared = [shared_curves(ledger, run_id(*settings, SHARED, seed)) for seed in seeds]
     return Collected(
         results=_pool(entries, folds, seeds, row),
-        provenance=_common(entries.values(), len(done), row),
+        provenance=_common(own, len(done), row),
         shown=_shown(entries, seeds),
-        probes=_probes(list(entries.values())),
+        probes=_probes(own, "probe", Probe),
+        domains=_probes(own, "domain", DomainProbe),
+        embedding=_embedding(entries),
+        curves=_curves([*shared, *own]),
     )
 
 
@@ -130,19 +177,56 @@ def _shown(
 
 
 def _probes(
-    entries: Sequence[Mapping[str, Any]],
-) -> dict[str, dict[str, list[Probe]]]:
-    """Returns what the runs filed as "probe/<group>/<when>/<field>", old ones nothing.
+    entries: Sequence[Mapping[str, Any]], kind: str, made: Callable[..., _P]
+) -> dict[str, dict[str, list[_P]]]:
+    """Returns what runs filed as "<kind>/<of what>/<when>/<field>", old ones nothing.
 
-    Groups and times are in the order in which they were filed.
+    What was probed, and when, is in the order in which it was filed.
     """
-    found: dict[str, dict[str, list[Probe]]] = {}
+    found: dict[str, dict[str, list[_P]]] = {}
     for entry in entries:
-        names = [name.split("/") for name in entry if name.startswith("probe/")]
-        for group, when in dict.fromkeys((g, w) for _, g, w, _ in names):
-            own = [entry[f"probe/{group}/{when}/{f}"].item() for f in Probe._fields]
-            found.setdefault(group, {}).setdefault(when, []).append(Probe(*own))
+        fields: dict[tuple[str, str], dict[str, Any]] = {}
+        for name in entry:
+            if name.startswith(f"{kind}/"):
+                _, what, when, field = name.split("/")
+                fields.setdefault((what, when), {})[field] = entry[name].item()
+        for (what, when), own in fields.items():
+            found.setdefault(what, {}).setdefault(when, []).append(made(**own))
     return found
+
+
+def _embedding(
+    entries: Mapping[tuple[str, int], Mapping[str, Any]],
+) -> Embedding | None:
+    prefix = "embedding/keys/"
+    for (fold, seed), entry in entries.items():
+        names = [n.removeprefix(prefix) for n in entry if n.startswith(prefix)]
+        inputs = {
+            name: Embedded(
+                labels=entry[f"embedding/labels/{name}"],
+                held_out=np.isin(entry[prefix + name], entry["keys"]),
+                before=entry[f"embedding/before/{name}"].astype(np.float32),
+                after=entry[f"embedding/after/{name}"].astype(np.float32),
+            )
+            for name in sorted(names, key=lambda name: name != OWN)
+        }
+        if inputs:
+            return Embedding(fold, seed, inputs)
+    return None
+
+
+def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
+    """Returns what was filed as "curves/<stage>/<metric>", stages as they trained."""
+    found: dict[str, dict[str, list[np.ndarray]]] = {}
+    for entry in entries:
+        for name in entry:
+            if name.startswith("curves/"):
+                _, stage, metric = name.split("/", 2)
+                found.setdefault(stage, {}).setdefault(metric, []).append(entry[name])
+    return {
+        stage: {metric: over_runs(values) for metric, values in own.items()}
+        for stage, own in found.items()
+    }
 
 
 def _common(entries, done: int, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def file_wave(
       ledger: of the workdir.
       common: provenance all runs of the row share.
       keep: ids of the runs whose parameters are kept.
-      more: [L] pictures and probes, see `showing.pictures` and `probing.probes`.
+      more: [L] pictures, probes and features: `showing`, `probing`, `embedding`.
     """
     wave = runner.wave
     nets = {"params": flight.state.params, "model_state": flight.state.model_state}

@@ -63,7 +63,8 @@ class Ledger:
             "logits" float32[E, m, K], "train_counts" int[K], "curves/<metric>"
             float32[epochs of its stage], "seen/<stage>" uint8[.] keys of the clips it
             drew; of a run that draws sample clips, "shown/..." (`showing.pictures`);
-            of a system with features, "probe/..." (`probing.probes`).
+            of a system with features, "probe/..." and "domain/..." (`probing.probes`);
+            of one run of a row, "embedding/..." (`embedding.embeddings`).
           provenance: JSON values: what ran, where, with which versions.
         """
         text = np.frombuffer(json.dumps(provenance).encode(), np.uint8)

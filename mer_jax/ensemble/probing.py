@@ -1,75 +1,70 @@
-"""Does a system decouple motion from identity? Probes of its features, run by run.
+"""What do features give away? Probes of them, run by run: of identity, and of domains.
 
-A system is probed if the `inspect` of its last stage returns "features": float[B, D],
-in evaluation mode, what its classifier reads of each clip. They are probed twice,
-"before" with the nets at the beginning of that stage and "after" with those at its
-end, and apart for people the run trained on ("seen") and people it did not
-("unseen"). Clips of a person alternate, by key, between the two halves of a probe.
+Whose clip is it? The sample's features are probed apart for people the run trained on
+("seen") and people it did not ("unseen"); clips of a person alternate, by key, between
+the two halves of a probe. Which domain is it from? Features of a further input's clips
+are told from the sample's by a discriminator that is judged on people it never saw: of
+the sample the people held out, of the input every other person.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
-from mer_jax.ensemble.lift import put
+from mer_jax.ensemble.experiment import Run
+from mer_jax.ensemble.features import Features, clips_of
 from mer_jax.ensemble.pack import Wave
-from mer_jax.ensemble.program import Program
 from mer_jax.ensemble.rows import Row
+from mer_jax.metrics.domains import domain_probe
 from mer_jax.metrics.probes import probe
-from mer_jax.typing import PyTree
-
-Nets = tuple[PyTree, PyTree]  # params, model_state [L, ...]
-
-
-def check_features(program: Program, waves: Sequence[Wave]) -> None:
-    """Traces, compiling nothing, what will be probed: hours later is too late.
-
-    Raises:
-      ValueError: for "features" that are not float[B, D].
-    """
-    if waves:
-        _ = program.features
 
 
 def probes(
-    row: Row, program: Program, wave: Wave, nets: Mapping[str, Nets]
+    row: Row, wave: Wave, features: Mapping[str, Features]
 ) -> list[dict[str, np.ndarray]]:
-    """Probes the features that each run of a wave computes of the sample.
+    """Probes the features that each run of a wave computes.
 
     Args:
       row: of the runs.
-      program: of the row.
       wave: whose runs have landed.
-      nets: stage -> (params, model_state) [L, ...] at its end, of every stage.
+      features: of the wave, see `features.features`.
 
     Returns:
       [L], for the run's ledger entry: "probe/<seen|unseen>/<before|after>/<field of
-      `Probe`>", scalars. Nothing of a group with fewer than two people of two clips
-      each, for padding, without features, or if they are not finite.
+      `Probe`>" and "domain/<input>/<before|after>/<field of `DomainProbe`>", scalars.
+      Nothing of a group with fewer than two people of two clips each, of an input with
+      fewer than two people, for padding, without features, or if they are not finite.
     """
-    if program.features is None:
-        return [{} for _ in wave.runs]
-    last = row.system.stages[-1].name
-    times = {"before": _beginning(row, program, wave, nets), "after": nets[last]}
-    features = {
-        when: _features(program, last, of, len(row.corpus.keys))
-        for when, of in times.items()
-    }
-    real = wave.runs[: wave.real]
-    found: list[dict[str, np.ndarray]] = [{} for _ in wave.runs]
-    for lane, run in enumerate(real):
-        own = {when: values[lane] for when, values in features.items()}
-        if all(np.isfinite(values).all() for values in own.values()):
-            found[lane] = _probe(own, row.corpus, run.fold)
+    real = wave.runs[: wave.real] if features else ()
+    found = [_of_run(row, run, lane, features) for lane, run in enumerate(real)]
+    return found + [{} for _ in wave.runs[len(found) :]]
+
+
+def _of_run(
+    row: Row, run: Run, lane: int, features: Mapping[str, Features]
+) -> dict[str, np.ndarray]:
+    clips = {name: clips_of(row, run.fold, name) for name in features}
+    values = {name: one.of(lane, clips[name]) for name, one in features.items()}
+    own = values.pop("")
+    if not _finite(own):
+        return {}
+    found = _identity(own, row.corpus, run.fold)
+    for name, other in values.items():
+        train = alternate([row.clips.subjects[i] for i in clips[name]])
+        parts = len(run.fold.train), len(run.fold.test), train.sum(), (~train).sum()
+        if all(parts) and _finite(other):
+            found |= _domain(name, own, other, train, run.fold)
     return found
 
 
-def _probe(
+def _finite(values: Mapping[str, np.ndarray]) -> bool:
+    return all(np.isfinite(array).all() for array in values.values())
+
+
+def _identity(
     features: Mapping[str, np.ndarray], sample: Corpus, fold: Fold
 ) -> dict[str, np.ndarray]:
     """Returns the probes of one run; features float[N, D] by when they were taken."""
@@ -79,6 +74,33 @@ def _probe(
             of = probe(values[clips], person[clips], halves(person[clips]))
             for name, value in of._asdict().items():
                 found[f"probe/{group}/{when}/{name}"] = np.array(value)
+    return found
+
+
+def _domain(
+    name: str,
+    own: Mapping[str, np.ndarray],
+    other: Mapping[str, np.ndarray],
+    train: np.ndarray,
+    fold: Fold,
+) -> dict[str, np.ndarray]:
+    """Returns how well one run's features tell an input's clips from the sample's.
+
+    Args:
+      name: of the input.
+      own: float[N, D] by when they were taken, of the sample.
+      other: float[n, D] likewise, of the input.
+      train: bool[n], which of its clips train the discriminator.
+      fold: which of the sample's do.
+    """
+    found = {}
+    for when in own:
+        of = domain_probe(
+            (own[when][fold.train], other[when][train]),
+            (own[when][fold.test], other[when][~train]),
+        )
+        for field, value in of._asdict().items():
+            found[f"domain/{name}/{when}/{field}"] = np.array(value)
     return found
 
 
@@ -108,27 +130,6 @@ def halves(person: np.ndarray) -> np.ndarray:
     return ranks % 2 == 0
 
 
-def _beginning(
-    row: Row, program: Program, wave: Wave, nets: Mapping[str, Nets]
-) -> Nets:
-    """Returns the nets before the first step of the last stage, made once more."""
-    *earlier, last = (stage.name for stage in row.system.stages)
-    keys = jnp.stack([run.key for run in wave.runs])
-    steps = np.zeros(len(keys), np.int32)  # no part of the nets
-    keys, steps = put(program.mesh, (keys, steps))
-    finished = {name: nets[name] for name in earlier}
-    state = program.init(last)(keys, steps, finished, program.clips)
-    return state.params, state.model_state
-
-
-def _features(program: Program, stage: str, nets: Nets, clips: int) -> np.ndarray:
-    """Returns float[L, N, D] of the sample's clips, a batch of the stage at a time."""
-    assert program.features is not None
-    batch = program.stages[stage].source.batch
-    index = np.full(-(-clips // batch) * batch, -1, np.int32)
-    index[:clips] = np.arange(clips)
-    found = []
-    for rows in index.reshape(-1, batch):
-        own = put(program.mesh, np.tile(rows, (program.width, 1)))
-        found.append(jax.device_get(program.features(*nets, own, program.clips)))
-    return np.concatenate(found, axis=1)[:, :clips]
+def alternate(subjects: Sequence[str]) -> np.ndarray:
+    """Returns bool[n], the clips of every other person by name, the first of them."""
+    return np.unique(subjects, return_inverse=True)[1] % 2 == 0

@@ -14,7 +14,7 @@ from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
 from mer_jax.data.pools import Resident, resident_arrays
 from mer_jax.ensemble.lift import Spmd, lift, per_run, put, replicate, run_mesh
-from mer_jax.train.stage import System
+from mer_jax.train.stage import Stage, System
 from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
 from mer_jax.typing import PyTree
 
@@ -121,34 +121,43 @@ class Program:
         return self._lift(inspect)
 
     @functools.cached_property
-    def features(self) -> Callable | None:
-        """`(params, model_state, index [L, B], clips) -> features [L, B, D]`.
+    def features(self) -> Mapping[str, Callable]:
+        """Input -> `(params, model_state, index [L, B], clips) -> features [L, B, D]`.
 
-        They are what the last stage's `inspect` calls "features"; None where it calls
-        nothing so.
+        They are what the last stage's `inspect`, for '', and `inspect_beside`, for a
+        further input, call "features". Nothing where `inspect` calls nothing so, and
+        of further inputs those alone whose features are of its D.
 
         Raises:
-          ValueError: if that is not float[B, D].
+          ValueError: if one is not float[B, D], or is of an input that is none.
         """
-        last = list(self.stages.values())[-1]
-        look = last.inspect
-        if look is None:
-            return None
+        last = self.system.stages[-1]
+        looks: dict[str, Callable] = {"": last.inspect} if last.inspect else {}
+        looks |= last.inspect_beside
+        if strange := sorted(looks.keys() - last.inputs.keys()):
+            raise ValueError(
+                f"stage {last.name!r} inspects {strange} beside its clips; its further "
+                f"inputs are {sorted(last.beside)}"
+            )
+        widths = {name: self._width(last, name, look) for name, look in looks.items()}
+        own = widths.get("")
+        return {
+            name: self._lift(_looking(look, "features"))
+            for name, look in looks.items()
+            if own is not None and widths[name] == own
+        }
 
-        def inspect(params, model_state, index, clips):
-            return dict(look(params, model_state, gather(clips, index)))
-
-        def features(params, model_state, index, clips):
-            return inspect(params, model_state, index, clips)["features"]
-
-        state = self.abstract_state(last.name)
-        index = put(self.mesh, np.zeros((self.width, last.source.batch), np.int32))
+    def _width(self, stage: Stage, name: str, look: Callable) -> int | None:
+        """Returns D of an input's features, None if there are none."""
+        state = self.abstract_state(stage.name)
+        shape = (self.width, stage.inputs[name])
+        index = put(self.mesh, np.zeros(shape, np.int32))
         nets = state.params, state.model_state
-        found = jax.eval_shape(self._lift(inspect), *nets, index, self.clips)
+        found = jax.eval_shape(self._lift(_looking(look)), *nets, index, self.clips)
         if "features" not in found:
             return None
-        _check_features(last.name, found["features"], index.shape)
-        return self._lift(features)
+        _check_features(stage.name, found["features"], shape)
+        return found["features"].shape[2]
 
     def test_rows(self, test: np.ndarray) -> np.ndarray:
         """Returns int32[M] test positions, padded with -1 to the largest fold."""
@@ -181,6 +190,21 @@ class Program:
 
     def _on_mesh(self, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=per_run(self.mesh))
+
+
+def _looking(look: Callable, only: str = "") -> Callable:
+    """Returns `(params, model_state, index [B], clips)` -> what a look finds of them.
+
+    Args:
+      look: an `inspect` of a stage.
+      only: what to return of it; '' for everything, by name.
+    """
+
+    def inspect(params, model_state, index, clips):
+        found = dict(look(params, model_state, gather(clips, index)))
+        return found[only] if only else found
+
+    return inspect
 
 
 def _picture(stage: str, name: str, found: Mapping[str, jax.Array]) -> jax.Array:

@@ -92,6 +92,15 @@ def read_shared(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
         return dict(archive)
 
 
+def shared_curves(ledger: Ledger, run_id: str) -> dict[str, np.ndarray]:
+    """Returns the curves that `train_shared` wrote of a run, if it wrote any."""
+    path = ledger.shared_path(run_id)
+    if not path.exists():
+        return {}
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+        return {n: archive[n] for n in archive.files if n.startswith("curves/")}
+
+
 def _named(tree: PyTree) -> dict[str, Any]:
     paths = jax.tree_util.tree_flatten_with_path(tree)[0]
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")

@@ -9,12 +9,14 @@ from pathlib import Path
 import jax
 
 from mer_jax.ensemble.checkpoint import Checkpoints
+from mer_jax.ensemble.embedding import embeddings
 from mer_jax.ensemble.experiment import Run
+from mer_jax.ensemble.features import check_features, features
 from mer_jax.ensemble.filing import file_wave, provenance
 from mer_jax.ensemble.ledger import VERSION, Ledger
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
-from mer_jax.ensemble.probing import check_features, probes
+from mer_jax.ensemble.probing import probes
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Interrupted, WaveRunner
@@ -91,8 +93,13 @@ def train(
         runner = WaveRunner(program, row.clips, wave, directory, earlier)
         flight = runner.run(listener.hooks)
         nets = {**earlier, **flight.finished}
-        found = (look(row, program, wave, nets) for look in (pictures, probes))
-        more = [shown | probed for shown, probed in zip(*found, strict=True)]
+        found = features(row, program, wave, nets)
+        told = (
+            pictures(row, program, wave, nets),
+            probes(row, wave, found),
+            embeddings(row, wave, found, runs[0]),
+        )
+        more = [{**a, **b, **c} for a, b, c in zip(*told, strict=True)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:

@@ -87,8 +87,8 @@ def probe(features: np.ndarray, person: np.ndarray, train: np.ndarray) -> Probe:
     _check(features, person, train)
     names, person = np.unique(person, return_inverse=True)
     who = np.eye(len(names))[person]  # [N, P]
-    gram = _gram(features.astype(np.float64))
-    inputs = _components(gram)
+    gram = gram_matrix(features.astype(np.float64))
+    inputs = principal_components(gram)
     bounds, hits, lucky = np.zeros(len(SCALES)), 0, 0
     for half in (train, ~train):
         critic = fit_critic(inputs[half], who[half])
@@ -123,7 +123,7 @@ def _check(features: np.ndarray, person: np.ndarray, train: np.ndarray) -> None:
         )
 
 
-def _gram(features: np.ndarray) -> np.ndarray:
+def gram_matrix(features: np.ndarray) -> np.ndarray:
     """Returns float64[N, N], mean products of standardised features.
 
     Features that are alike in all clips do not count.
@@ -134,7 +134,7 @@ def _gram(features: np.ndarray) -> np.ndarray:
     return x @ x.T / max(x.shape[1], 1)
 
 
-def _components(gram: np.ndarray) -> np.ndarray:
+def principal_components(gram: np.ndarray) -> np.ndarray:
     """Returns float64[N, C], the first principal components, of mean square 1."""
     values, vectors = np.linalg.eigh(gram)  # ascending
     values, vectors = values[-COMPONENTS:], vectors[:, -COMPONENTS:]

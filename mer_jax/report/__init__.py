@@ -1,11 +1,21 @@
 """Results as files and text: numbers never travel without their conditions."""
 
-from mer_jax.report.row import STAMP, PoolInfo, ProtocolInfo, Row, SampleClips
+from mer_jax.report.row import (
+    STAMP,
+    Embedded,
+    Embedding,
+    PoolInfo,
+    ProtocolInfo,
+    Row,
+    SampleClips,
+)
 from mer_jax.report.text import text_summary
 from mer_jax.report.write import Written, write
 
 __all__ = [
     "STAMP",
+    "Embedded",
+    "Embedding",
     "PoolInfo",
     "ProtocolInfo",
     "Row",

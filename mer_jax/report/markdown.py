@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mer_jax.metrics import ALL, Published
+from mer_jax.report.blocks import table, titled
 from mer_jax.report.differences import to_first
-from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
+from mer_jax.report.inside import embedded, probes, training
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.text import (
     SCORES,
@@ -25,39 +26,46 @@ from mer_jax.report.text import (
 
 def report_markdown(
     rows: Sequence[Row],
+    confusions: Mapping[str, Mapping[str, str]],
     pictures: Mapping[str, Mapping[str, str]],
-    clips: Mapping[str, str],
 ) -> str:
     """Returns the report.
 
     Args:
       rows: in order.
-      pictures: row name to subset name to file name of the confusion matrix.
-      clips: row name to file name of its sample clips, of rows that have some.
+      confusions: row name to subset name to file name of the confusion matrix.
+      pictures: row name to file names of "curves", "clips" and "embedding", of those
+        that it has.
     """
     stamps = {row.stamp for row in rows if row.stamp}
-    lines = [_titled("# Results", *stamps), ""]
+    lines = [titled("# Results", *stamps), ""]
     if len(rows) > 1:
         lines += _overview(rows)
     for row in rows:
-        lines += _row(row, pictures[row.name], clips.get(row.name))
-    return "\n".join(lines + _probes(rows))
+        lines += _row(row, confusions[row.name], pictures.get(row.name, {}))
+    return "\n".join(lines + probes(rows))
 
 
-def _row(row: Row, pictures: Mapping[str, str], clips: str | None) -> list[str]:
-    lines = [_titled(f"## {row.name}", row.stamp), ""]
+def _row(
+    row: Row, confusions: Mapping[str, str], pictures: Mapping[str, str]
+) -> list[str]:
+    lines = [titled(f"## {row.name}", row.stamp), ""]
     if row.warning:
         lines += [f"> **{row.warning}. {NO_RESULT}**", ""]
     lines += _headline(row)
     if len(row.cuts) > 1:
         lines += _corpora(row)
-    lines += _selection(row) + _seeds(row) + _pictures(row, pictures)
-    if row.sample_clips and clips:
-        lines += _sample_clips(row, row.sample_clips, clips)
+    lines += _selection(row) + _seeds(row) + _confusions(row, confusions)
+    if "curves" in pictures:
+        lines += training(row, pictures["curves"])
+    if row.sample_clips and "clips" in pictures:
+        lines += _sample_clips(row, row.sample_clips, pictures["clips"])
+    if row.embedding and "embedding" in pictures:
+        lines += embedded(row, row.embedding, pictures["embedding"])
     lines += _protocol(row)
     for title, tree in (("Settings", row.settings), ("Provenance", row.provenance)):
         lines += [f"### {title}", ""]
-        lines += _table(("name", "value"), [*flatten(tree).items()] or [("none", "")])
+        lines += table(("name", "value"), [*flatten(tree).items()] or [("none", "")])
     return lines
 
 
@@ -80,10 +88,10 @@ def _overview(rows: Sequence[Row]) -> list[str]:
         )
 
     stamps = {row.stamp for row in rows if row.stamp}
-    lines = [_titled("## All rows", *stamps), ""]
+    lines = [titled("## All rows", *stamps), ""]
     header = ["row", "protocol", "clips", *SCORES.values(), "random UF1"]
     header += ["published UF1"] if published else []
-    lines += _table([*header, "UF1 minus first row"], map(line, rows))
+    lines += table([*header, "UF1 minus first row"], map(line, rows))
     if told := compared_how(differences):
         lines += [told, ""]
     if published:
@@ -108,13 +116,13 @@ def _headline(row: Row) -> list[str]:
     title, what = ("Result", "result")
     if row.warning:
         title, what = ("Score, not a result", "score")
-    lines = [_titled(f"### {title}", row.stamp), ""]
+    lines = [titled(f"### {title}", row.stamp), ""]
     ours = [f"**{what}**: {row.selection} ({epoch})"]
     ours += [scored(cut, name, "**") for name in SCORES]
     floor = ["random classifier, same rule"]
     floor += [number(getattr(cut.random, name)) for name in SCORES]
     others = [_published(p) for p in row.published_of(ALL)]
-    lines += _table(("", *SCORES.values()), [ours, floor, *others])
+    lines += table(("", *SCORES.values()), [ours, floor, *others])
     intervals = cut.intervals
     lines += [
         f"{sample(row)}. One confusion matrix pooled over folds, UF1 and UAR are means "
@@ -134,7 +142,7 @@ def _published(published: Published) -> list[str]:
 def _corpora(row: Row) -> list[str]:
     cuts = [cut for name, cut in row.cuts.items() if name != ALL]
     classes = row.results.classes
-    lines = [_titled("### Per corpus", row.stamp), ""]
+    lines = [titled("### Per corpus", row.stamp), ""]
     header = ("corpus", "clips", "subjects", " / ".join(classes))
     body: list[Sequence[str]] = []
     for cut in cuts:
@@ -145,7 +153,7 @@ def _corpora(row: Row) -> list[str]:
         for published in row.published_of(cut.name):
             source, *scores = _published(published)
             body += [(f"{cut.name}, {source}", "", "", "", *scores, "", "")]
-    lines += _table(
+    lines += table(
         (*header, *SCORES.values(), "random UF1", "random UAR"),
         body,
     )
@@ -166,7 +174,7 @@ def _corpora(row: Row) -> list[str]:
 
 
 def _selection(row: Row) -> list[str]:
-    lines = [_titled(f"### {NOT_RESULTS}", row.stamp), ""]
+    lines = [titled(f"### {NOT_RESULTS}", row.stamp), ""]
     if len(row.results.epochs) == 1:
         return [
             *lines,
@@ -182,7 +190,7 @@ def _selection(row: Row) -> list[str]:
         "",
     ]
     header = ["rule", *SCORES.values(), *(f"random {n}" for n in SCORES.values())]
-    lines += _table(
+    lines += table(
         (*header, "epochs chosen"),
         (
             (
@@ -203,7 +211,7 @@ def _selection(row: Row) -> list[str]:
 
 
 def _seeds(row: Row) -> list[str]:
-    lines = [_titled("### Per seed", row.stamp), ""]
+    lines = [titled("### Per seed", row.stamp), ""]
     seeds, per_seed = row.results.seeds, row.cuts[ALL].per_seed
     if len(seeds) == 1:
         return [*lines, f"One seed ({seeds[0]}): the spread is unknown.", ""]
@@ -211,16 +219,16 @@ def _seeds(row: Row) -> list[str]:
     body = [(str(seed), *map(number, v)) for seed, v in zip(seeds, values, strict=True)]
     body += [("mean", *map(number, values.mean(axis=0)))]
     body += [("standard deviation", *map(number, values.std(axis=0, ddof=1)))]
-    return lines + _table(("seed", *SCORES.values()), body)
+    return lines + table(("seed", *SCORES.values()), body)
 
 
-def _pictures(row: Row, pictures: Mapping[str, str]) -> list[str]:
-    lines = [_titled("### Confusion", row.stamp), ""]
-    return lines + [f"![{name}]({file})" for name, file in pictures.items()] + [""]
+def _confusions(row: Row, files: Mapping[str, str]) -> list[str]:
+    lines = [titled("### Confusion", row.stamp), ""]
+    return lines + [f"![{name}]({file})" for name, file in files.items()] + [""]
 
 
 def _sample_clips(row: Row, clips: SampleClips, file: str) -> list[str]:
-    lines = [_titled("### Sample clips", row.stamp), "", f"![sample clips]({file})", ""]
+    lines = [titled("### Sample clips", row.stamp), "", f"![sample clips]({file})", ""]
     told = (
         f"Each clip was held out in the run that drew it (seed {clips.seed}), with the "
         "nets at the end of each stage"
@@ -244,32 +252,4 @@ def _protocol(row: Row) -> list[str]:
         *(("pool", pooled(pool)) for pool in protocol.pools),
         *(("rule", rule) for rule in protocol.rules),
     ]
-    return ["### Protocol", "", *_table(("name", "value"), facts)]
-
-
-def _probes(rows: Sequence[Row]) -> list[str]:
-    probed = [row for row in rows if row.probes]
-    if not probed:
-        return []
-
-    def cells(row: Row) -> list[tuple[str, ...]]:
-        marks = [mark for mark in (row.stamp, row.warning) if mark]
-        name = "; ".join([f"`{row.name}`", *marks])
-        return [(name, *cells) for cells in probe_cells(row)]
-
-    stamps = {row.stamp for row in probed if row.stamp}
-    body = [line for row in probed for line in cells(row)]
-    table = _table(("row", *PROBES), body)
-    return [_titled(f"## {QUESTION}", *stamps), "", *table, PROBED_HOW, ""]
-
-
-def _titled(heading: str, *stamps: str) -> str:
-    return ". ".join([heading, *(stamp for stamp in stamps if stamp)])
-
-
-def _table(header: Sequence[str], rows) -> list[str]:
-    def line(cells: Sequence[str]) -> str:
-        escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
-        return "| " + " | ".join(escaped) + " |"
-
-    return [line(header), "|" + " --- |" * len(header), *map(line, rows), ""]
+    return ["### Protocol", "", *table(("name", "value"), facts)]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics.curves import Curve
+from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 
 STAMP = "SYNTHETIC: scores say nothing about real corpora"
@@ -85,6 +87,36 @@ class SampleClips:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Embedded:
+    """Features of some clips of one domain.
+
+    Attributes:
+      labels: int[n], positions in the classes, -1 where there are none.
+      held_out: bool[n].
+      before, after: float[n, D], with the nets at either end of the last stage.
+    """
+
+    labels: np.ndarray
+    held_out: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedding:
+    """Features of two domains or more, as one run computed them.
+
+    Attributes:
+      fold, seed: of the run.
+      domains: by name, the sample first.
+    """
+
+    fold: str
+    seed: int
+    domains: Mapping[str, Embedded]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
     """One line of a results table.
 
@@ -99,6 +131,9 @@ class Row:
       published: numbers of others; those of corpora not scored here are ignored.
       sample_clips: pictures of some, or None.
       probes: group of people -> "before" and "after" training -> one of each run.
+      domains: further input -> likewise.
+      embedding: features of the sample's clips and of others, or None.
+      curves: stage -> metric of training -> over the runs.
     """
 
     name: str
@@ -111,6 +146,11 @@ class Row:
     published: Sequence[Published] = ()
     sample_clips: SampleClips | None = None
     probes: Mapping[str, Mapping[str, Sequence[Probe]]] = field(default_factory=dict)
+    domains: Mapping[str, Mapping[str, Sequence[DomainProbe]]] = field(
+        default_factory=dict
+    )
+    embedding: Embedding | None = None
+    curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol

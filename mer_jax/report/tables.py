@@ -14,6 +14,7 @@ import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Differences, Published, Rung
 from mer_jax.report.differences import to_first
+from mer_jax.report.domains import domains_over_runs
 from mer_jax.report.probes import over_runs
 from mer_jax.report.row import SCOPES, STAMP, Row
 from mer_jax.report.text import SCORES, selected
@@ -155,6 +156,7 @@ def _result(row: Row) -> dict[str, object]:
         "settings": row.settings,
         "provenance": row.provenance,
         "probes": over_runs(row),
+        "domains": domains_over_runs(row),
     }
 
 

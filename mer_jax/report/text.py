@@ -2,12 +2,13 @@
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from mer_jax.metrics import ALL, Cut, Differences, Interval, Published, Rung
 from mer_jax.report.differences import to_first
+from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import (
     NO_RESULT,
@@ -162,7 +163,11 @@ def text_summary(rows: Sequence[Row]) -> str:
     if len(rows) > 1:
         blocks += [_differences(rows)]
     if probed := [row for row in rows if row.probes]:
-        blocks += [_probes(probed)]
+        cells = [(row, probe_cells(row)) for row in probed]
+        blocks += [_probed(QUESTION, PROBES, cells, PROBED_HOW)]
+    if told := [row for row in rows if row.domains]:
+        cells = [(row, domain_cells(row)) for row in told]
+        blocks += [_probed(DOMAINS_TOLD, DOMAINS, cells, TOLD_HOW)]
     return "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
 
@@ -211,16 +216,19 @@ def _differences(rows: Sequence[Row]) -> list[str]:
     )
 
 
-def _probes(rows: Sequence[Row]) -> list[str]:
-    lines = [QUESTION]
-    for row in rows:
+def _probed(
+    question: str,
+    names: Sequence[str],
+    rows: Iterable[tuple[Row, Iterable[tuple[str, ...]]]],
+    how: str,
+) -> list[str]:
+    lines = [question]
+    for row, groups in rows:
         lines += [f"  {told}" for told in (row.name, row.stamp, row.warning) if told]
-        for group in probe_cells(row):
-            pairs = zip(PROBES, group, strict=True)
+        for group in groups:
+            pairs = zip(names, group, strict=True)
             lines += [f"    {name:<22}{cell}" for name, cell in pairs]
-    return lines + textwrap.wrap(
-        PROBED_HOW, 88, initial_indent="  ", subsequent_indent="  "
-    )
+    return lines + textwrap.wrap(how, 88, initial_indent="  ", subsequent_indent="  ")
 
 
 def _published(published: Published) -> str:

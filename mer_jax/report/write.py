@@ -2,12 +2,14 @@
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mer_jax.files import write_atomic
 from mer_jax.report.clips import clips_png
+from mer_jax.report.curves import accuracies, curves_png
+from mer_jax.report.embedding import embedding_png
 from mer_jax.report.markdown import report_markdown
 from mer_jax.report.pictures import confusion_png
 from mer_jax.report.row import Row, check_names
@@ -23,6 +25,8 @@ class Written:
       predictions: one per row.
       confusions: one per row and subset.
       clips: one per row that has sample clips.
+      curves: one per row whose stages report an accuracy.
+      embeddings: one per row with features of two domains.
     """
 
     markdown: Path
@@ -31,6 +35,8 @@ class Written:
     predictions: tuple[Path, ...]
     confusions: tuple[Path, ...]
     clips: tuple[Path, ...]
+    curves: tuple[Path, ...]
+    embeddings: tuple[Path, ...]
 
 
 def write(rows: Sequence[Row], directory: Path) -> Written:
@@ -45,31 +51,44 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     files = _file_names([row.name for row in rows])
-    pictures: dict[str, dict[str, str]] = {}
-    drawn: dict[str, str] = {}
-    predictions, confusions, clips = [], [], []
+    confusions: dict[str, dict[str, str]] = {row.name: {} for row in rows}
+    pictures: dict[str, dict[str, str]] = {row.name: {} for row in rows}
+    predictions = []
     for row in rows:
-        pictures[row.name] = {}
         for subset, cut in row.cuts.items():
             name = f"confusion-{files[row.name]}-{_slug(subset)}.png"
-            confusions.append(_replace(directory / name, confusion_png(row, cut)))
-            pictures[row.name][subset] = name
-        if row.sample_clips:
-            drawn[row.name] = name = f"clips-{files[row.name]}.png"
-            picture = clips_png(row, row.sample_clips)
-            clips.append(_replace(directory / name, picture))
+            _replace(directory / name, confusion_png(row, cut))
+            confusions[row.name][subset] = name
+        for kind, picture in _pictures(row):
+            name = f"{kind}-{files[row.name]}.png"
+            _replace(directory / name, picture)
+            pictures[row.name][kind] = name
         name = f"predictions-{files[row.name]}.csv"
         predictions.append(_replace(directory / name, predictions_csv(row)))
+    of = lambda kind: [own[kind] for own in pictures.values() if kind in own]
+    paths = lambda names: tuple(directory / name for name in names)
     return Written(
         csv=_replace(directory / "report.csv", report_csv(rows)),
         markdown=_replace(
-            directory / "report.md", report_markdown(rows, pictures, drawn)
+            directory / "report.md", report_markdown(rows, confusions, pictures)
         ),
         json=_replace(directory / "report.json", report_json(rows)),
         predictions=tuple(predictions),
-        confusions=tuple(confusions),
-        clips=tuple(clips),
+        confusions=paths(n for own in confusions.values() for n in own.values()),
+        clips=paths(of("clips")),
+        curves=paths(of("curves")),
+        embeddings=paths(of("embedding")),
     )
+
+
+def _pictures(row: Row) -> Iterator[tuple[str, bytes]]:
+    """Yields the kinds of pictures that a row has, and their files' contents."""
+    if accuracies(row):
+        yield "curves", curves_png(row)
+    if row.sample_clips:
+        yield "clips", clips_png(row, row.sample_clips)
+    if row.embedding:
+        yield "embedding", embedding_png(row, row.embedding)
 
 
 def _replace(path: Path, content: str | bytes) -> Path:

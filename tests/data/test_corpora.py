@@ -215,11 +215,17 @@ def original(own, number):
     return np.asarray(Image.open(path))
 
 
-def test_macro_clips_may_have_a_pseudo_apex(tmp_path):
-    release = releases.write(tmp_path / "release", apex="1")
+def macro_release(folder):
+    """Clips of macro-expressions, their apex the second frame."""
+    release = releases.write(folder / "release", apex="1")
     table = release / "clips.csv"
     rows = table.read_text().splitlines()
     table.write_text("\n".join([rows[0] + ",kind", *(r + ",macro" for r in rows[1:])]))
+    return release
+
+
+def test_macro_clips_may_have_a_pseudo_apex(tmp_path):
+    release = macro_release(tmp_path)
     protocol = Protocol(name=releases.write_protocol(tmp_path))
     data = Data(corpora=("custom",), release=str(release))
     annotated = load(data, protocol, frames(48), cache=tmp_path)
@@ -233,8 +239,8 @@ def test_macro_clips_may_have_a_pseudo_apex(tmp_path):
         assert f"apex of 6 macro clips: {number} frames after the onset" in corpus.rules
 
 
-def clip(count, size=48):
-    return {"clip": jax.ShapeDtypeStruct((count, size, size, 3), np.uint8)}
+def clip(count, size=48, kind="clip"):
+    return {kind: jax.ShapeDtypeStruct((count, size, size, 3), np.uint8)}
 
 
 @pytest.mark.parametrize(
@@ -260,3 +266,29 @@ def test_a_clip_is_cut_out_at_the_size_a_system_reads(own, cache):
     both = load(*own, frames(24), cache=cache).features
     np.testing.assert_array_equal(small[:, 0], both["onset"])
     assert (small[:, 0] != small[:, 1]).any()
+
+
+@pytest.mark.parametrize(
+    ("apex", "numbers"),
+    [
+        ({"apex": "middle"}, (0, 1, 1, 2)),  # 2, of 0 to 4
+        ({"apex": "spotted"}, (0, 1, 2, 3)),
+    ],
+)
+def test_a_rise_is_frames_evenly_from_onset_to_apex(apex, numbers, own, cache):
+    data = dataclasses.replace(own[0], **apex)
+    corpus = load(data, own[1], clip(4, kind="rise"), cache=cache)
+    assert corpus.features["rise"].shape == (6, 4, 48, 48, 3)
+    for position, number in enumerate(numbers):
+        found = corpus.features["rise"][0, position]
+        np.testing.assert_array_equal(found, original(own, number))
+
+
+def test_the_rise_of_a_macro_clip_ends_at_its_pseudo_apex(tmp_path):
+    release = macro_release(tmp_path)
+    protocol = Protocol(name=releases.write_protocol(tmp_path))
+    data = Data(corpora=("custom",), release=str(release), macro_apex=3)
+    corpus = load(data, protocol, clip(2, kind="rise"), cache=tmp_path)
+    for position, number in enumerate((0, 3)):
+        found = corpus.features["rise"][0, position]
+        np.testing.assert_array_equal(found, original((data,), number))

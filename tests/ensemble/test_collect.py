@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from mer_jax.data.pools import SHARED
 from mer_jax.ensemble.collect import collect
-from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.experiment import run_id
+from mer_jax.ensemble.ledger import Ledger, write_npz
 from mer_jax.errors import UserError
+from mer_jax.metrics.domains import DomainProbe
 
 FOLDS = {"a/1": ("a/1/x", "a/1/y"), "b/1": ("b/1/x",), "b/2": ("b/2/x", "b/2/y")}
 CLIPS = [key for keys in FOLDS.values() for key in keys]
@@ -17,6 +20,8 @@ def row(seeds=(0, 1)):
     }
     return {
         "name": "row",
+        "settings": {},
+        "content": "",
         "classes": ["no", "yes"],
         "clips": [[key, i % 2, False] for i, key in enumerate(CLIPS)],
         "protocol": {"leak": ""},
@@ -30,7 +35,7 @@ def _number():
     return list(enumerate(FOLDS))
 
 
-def file_run(ledger, manifest, fold, seed, seconds=2.0, shown=None):
+def file_run(ledger, manifest, fold, seed, seconds=2.0, more=None):
     keys = FOLDS[fold]
     labels = np.array([CLIPS.index(key) % 2 for key in keys])
     number = list(FOLDS).index(fold)
@@ -45,7 +50,7 @@ def file_run(ledger, manifest, fold, seed, seconds=2.0, shown=None):
     }
     provenance = {"seconds": seconds, "finished": f"2026-01-0{seed + 1}", "lanes": 1}
     provenance |= {"device": f"card {number}"}
-    arrays |= shown or {}
+    arrays |= more or {}
     ledger.write(manifest["runs"][f"{fold} {seed}"], arrays, provenance)
 
 
@@ -99,10 +104,12 @@ def test_nothing_finished_is_an_error(tmp_path):
         collect(Ledger(tmp_path), row())
 
 
-def test_runs_of_before_there_were_sample_clips_show_none(tmp_path):
+def test_runs_of_before_there_were_sample_clips_and_probes_show_none(tmp_path):
     ledger, manifest = Ledger(tmp_path), row()
     file_run(ledger, manifest, "a/1", 0)
-    assert collect(ledger, manifest).shown is None
+    collected = collect(ledger, manifest)
+    assert collected.shown is None and collected.embedding is None
+    assert collected.probes == collected.domains == collected.curves == {}
 
 
 def drawing(seed, *keys):
@@ -114,10 +121,10 @@ def drawing(seed, *keys):
 
 def test_sample_clips_are_of_the_seed_that_drew_most_by_key(tmp_path):
     ledger, manifest = Ledger(tmp_path), row()
-    file_run(ledger, manifest, "b/2", 0, shown=drawing(0, "b/2/y"))
+    file_run(ledger, manifest, "b/2", 0, more=drawing(0, "b/2/y"))
     file_run(ledger, manifest, "a/1", 0)
-    file_run(ledger, manifest, "b/2", 1, shown=drawing(1, "b/2/x", "b/2/y"))
-    file_run(ledger, manifest, "a/1", 1, shown=drawing(1, "a/1/x"))
+    file_run(ledger, manifest, "b/2", 1, more=drawing(1, "b/2/x", "b/2/y"))
+    file_run(ledger, manifest, "a/1", 1, more=drawing(1, "a/1/x"))
     shown = collect(ledger, manifest).shown
     assert shown.seed == 1
     assert list(shown.pictures) == ["a/1/x", "b/2/x", "b/2/y"]
@@ -125,3 +132,78 @@ def test_sample_clips_are_of_the_seed_that_drew_most_by_key(tmp_path):
         assert list(pictures) == ["s/z", "s/a"]  # as they were filed
         assert pictures["s/z"].shape == (4, 3) and pictures["s/a"].shape == (4, 3, 3)
         assert all((p == 10 + CLIPS.index(key)).all() for p in pictures.values())
+
+
+def test_domain_probes_are_of_every_run_that_filed_some(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row(seeds=(0,))
+    made = {
+        "a/1": {"macro": {"before": (1, 2, 3, 4), "after": (0, 2, 1, 4)}},
+        "b/1": {"macro": {"before": (5, 6, 7, 8), "after": (3, 6, 4, 8)}},
+        "b/2": {},
+    }
+    for fold, inputs in made.items():
+        more = {
+            f"domain/{name}/{when}/{field}": np.array(value)
+            for name, times in inputs.items()
+            for when, values in times.items()
+            for field, value in zip(DomainProbe._fields, values, strict=True)
+        }
+        file_run(ledger, manifest, fold, 0, more=more)
+    assert collect(ledger, manifest).domains == {
+        "macro": {
+            "before": [DomainProbe(1, 2, 3, 4), DomainProbe(5, 6, 7, 8)],
+            "after": [DomainProbe(0, 2, 1, 4), DomainProbe(3, 6, 4, 8)],
+        }
+    }
+
+
+def features_of(seed, fold):
+    """Features of a clip, of those that were held out, and of one of a pool."""
+    keys = {"zoo": ["zoo/1/x"], "own": ["c/1/x", *FOLDS[fold]]}
+    found = {}
+    for name, own in keys.items():
+        found[f"embedding/keys/{name}"] = np.array(own)
+        found[f"embedding/labels/{name}"] = np.arange(len(own)) - 1
+        for when in ("before", "after"):
+            values = np.full((len(own), 3), seed + (when == "after") / 2)
+            found[f"embedding/{when}/{name}"] = values.astype(np.float16)
+    return found
+
+
+def test_features_are_of_the_first_run_that_filed_some(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    for seed in (1, 0):
+        file_run(ledger, manifest, "a/1", seed)
+        file_run(ledger, manifest, "b/2", seed, more=features_of(seed, "b/2"))
+        file_run(
+            *(ledger, manifest, "b/1", seed),
+            more=features_of(seed, "b/1") if seed else None,
+        )
+    found = collect(ledger, manifest).embedding
+    assert (found.fold, found.seed) == ("b/1", 1)
+    assert list(found.inputs) == ["own", "zoo"]
+    own, other = found.inputs.values()
+    assert own.labels.tolist() == [-1, 0] and other.labels.tolist() == [-1]
+    assert own.held_out.tolist() == [False, True] and not other.held_out.any()
+    np.testing.assert_array_equal(own.before, np.full((2, 3), 1.0))
+    np.testing.assert_array_equal(other.after, np.full((1, 3), 1.5))
+    assert own.before.dtype == np.float32
+
+
+def test_curves_are_over_the_runs_that_count_those_of_shared_stages_first(tmp_path):
+    ledger, manifest = Ledger(tmp_path), row()
+    for number, fold in _number():
+        for seed in (0, 1):
+            own = {"curves/tune/net/accuracy": np.float32([number, seed])}
+            if (fold, seed) != ("b/2", 0):  # seed 1 alone is complete
+                file_run(ledger, manifest, fold, seed, more=own)
+    for seed in (0, 1):
+        nets = {"nets/pre/0/a": np.zeros(3), "finished": np.array("today")}
+        nets["curves/pre/net/loss"] = np.float32([9 + seed])
+        write_npz(ledger.shared_path(run_id({}, "", SHARED, seed)), nets)
+    curves = collect(ledger, manifest).curves
+    assert list(curves) == ["pre", "tune"]
+    (loss,), (accuracy,) = (own.values() for own in curves.values())
+    assert list(curves["pre"]) == ["net/loss"] and loss.mean == [10] and loss.runs == 1
+    assert accuracy.mean.tolist() == [1, 1] and accuracy.runs == 3
+    assert accuracy.least.tolist() == [0, 1] and accuracy.greatest.tolist() == [2, 1]

@@ -13,6 +13,7 @@ from mer_jax.cli.show import report_command
 from mer_jax.data.folds import Fold
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.collect import collect
+from mer_jax.ensemble.features import features
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave
@@ -20,6 +21,7 @@ from mer_jax.ensemble.probing import groups, halves, probes
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.metrics.probes import Probe, probe
+from mer_jax.report.domains import DOMAINS_TOLD
 from mer_jax.report.probes import QUESTION
 from tests import flights
 
@@ -82,6 +84,10 @@ def train(workdir, row=ROW, folds=(SEEN, BOTH), stop=lambda: False):
         listener=Listener(hooks=Hooks(stop=stop)),
     )
     return ledger
+
+
+def probes_of(row, program, wave, nets):
+    return probes(row, wave, features(row, program, wave, nets))
 
 
 def probed(entry):
@@ -187,12 +193,12 @@ def test_lanes_are_probed_with_their_own_nets(layout, tmp_path):
     scales = np.array([1, -1, 2, 1])  # one net for each lane
     spread = lambda x: np.concatenate([scale * np.asarray(x) for scale in scales])
     stacked = put(program.mesh, jax.tree.map(spread, nets))
-    *found, padding = probes(ROW, program, wave, stacked)
+    *found, padding = probes_of(ROW, program, wave, stacked)
     assert padding == {}
     for lane, fold in enumerate(folds):
         own = jax.tree.map(lambda x, i=lane: np.asarray(x)[i : i + 1], stacked)
         own = put(PROGRAM.mesh, own)
-        (expected,) = probes(ROW, PROGRAM, flights.wave(ROW, [fold]), own)
+        (expected,) = probes_of(ROW, PROGRAM, flights.wave(ROW, [fold]), own)
         assert found[lane].keys() == expected.keys()
         for name, value in expected.items():
             assert found[lane][name] == pytest.approx(value.item(), abs=2e-3), name
@@ -209,15 +215,15 @@ def test_features_that_are_not_finite_are_not_probed():
         PROGRAM.mesh, jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), earlier)
     )
     nets = put(PROGRAM.mesh, nets)
-    assert probes(ROW, PROGRAM, wave, {**blank, "tune": nets}) == [{}]
+    assert probes_of(ROW, PROGRAM, wave, {**blank, "tune": nets}) == [{}]
 
 
 def test_systems_without_features_are_not_probed():
     row = flights.row("relay")  # its inspect returns something else
     wave = Wave(row.runs[:1], 1)
-    assert flights.program("relay").features is None
-    assert probes(row, flights.program("relay"), wave, {}) == [{}]
-    assert flights.program("duel").features is None  # nothing at all
+    assert flights.program("relay").features == {}
+    assert probes_of(row, flights.program("relay"), wave, {}) == [{}]
+    assert flights.program("duel").features == {}  # nothing at all
 
 
 WRONG = {
@@ -264,6 +270,9 @@ def test_the_report_answers_the_question(ledger, capsys, tmp_path):
     report_command(str(ledger.workdir), str(tmp_path), json=False)
     for text in (capsys.readouterr().out, (tmp_path / "report.md").read_text()):
         assert QUESTION in text and "2 unseen" in text and "3–4 seen" in text
+        assert DOMAINS_TOLD not in text
+    assert "![accuracies](curves-toy.png)" in text
+    assert not list(tmp_path.glob("embedding-*"))  # of one domain alone
     report_command(str(ledger.workdir), str(tmp_path), json=True)
     (result,) = json.loads(capsys.readouterr().out)["results"]
     entry = probed(entry_of(ledger, BOTH))

@@ -8,6 +8,7 @@ import pytest
 
 from mer_jax.cli.show import report_command
 from mer_jax.ensemble import shared, sweep
+from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
@@ -72,6 +73,16 @@ def test_what_is_shared_trains_once_a_seed(row, ledger):
             n.split("/")[1] for n in ledger.read(run.id) if n.startswith("curves")
         }
         assert curves == own == {"probe", "tune"}
+
+
+def test_curves_of_shared_stages_are_collected_with_the_others(row, ledger):
+    (manifest,) = ledger.manifest()["rows"]
+    curves = collect(ledger, manifest).curves
+    assert list(curves) == ["pretrain", "probe", "tune"]
+    every = len(SEEDS) * len(FOLDS)
+    once = len(SEEDS) if row.shared_stages else every
+    runs = {stage: {c.runs for c in own.values()} for stage, own in curves.items()}
+    assert runs == {"pretrain": {once}, "probe": {every}, "tune": {every}}
 
 
 def test_every_run_tells_which_clips_each_stage_saw(row, ledger):

@@ -101,7 +101,7 @@ def test_the_linear_probe_is_ridge_regression_of_what_it_trains_on():
     y = who[train] - who[train].mean(0)
     weights = np.linalg.solve(x[train].T @ x[train] + np.eye(3), x[train].T @ y)
     expected = x[~train] @ weights + who[train].mean(0)
-    found = probes._ridge(probes._gram(features.astype(np.float64)), who, train)
+    found = probes._ridge(probes.gram_matrix(features.astype(np.float64)), who, train)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 

@@ -6,8 +6,17 @@ import functools
 import numpy as np
 
 from mer_jax.metrics import Published, Results
+from mer_jax.metrics.curves import over_runs
+from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
-from mer_jax.report import PoolInfo, ProtocolInfo, Row, SampleClips
+from mer_jax.report import (
+    Embedded,
+    Embedding,
+    PoolInfo,
+    ProtocolInfo,
+    Row,
+    SampleClips,
+)
 
 CLASSES = ("negative", "positive", "surprise")
 
@@ -115,3 +124,50 @@ def with_probes(one):
         "unseen": {"before": [unseen], "after": [last]},
     }
     return dataclasses.replace(one, probes=probes)
+
+
+def with_domains(one):
+    """A row of which two runs were asked to tell clips of "macro" from the sample's."""
+    before = [DomainProbe(5, 5, 38, 40), DomainProbe(3, 5, 40, 40)]
+    after = [DomainProbe(4, 5, 16, 40), DomainProbe(2, 5, 24, 40)]
+    return dataclasses.replace(
+        one, domains={"macro": {"before": before, "after": after}}
+    )
+
+
+def with_embedding(one, *, clips=(40, 60), width=8):
+    """A row with features of two domains, which are further apart before than after."""
+    rng = np.random.default_rng(0)
+    domains = {}
+    for number, (name, n) in enumerate(
+        zip(("the sample", "macro"), clips, strict=True)
+    ):
+        labels = np.arange(n) % 3
+        classes = 3 * np.eye(width)[labels + 3 * (width > 5)]
+        noise = rng.normal(size=(n, width))
+        domains[name] = Embedded(
+            labels=labels,
+            held_out=np.arange(n) < (5 if number == 0 else 0),
+            before=noise + classes + 6 * number,
+            after=noise + classes + number,
+        )
+    embedding = Embedding(fold="casme2/000", seed=2, domains=domains)
+    return dataclasses.replace(one, embedding=embedding)
+
+
+def with_curves(one, *, stages=3, epochs=9, runs=4):
+    """A row whose stages have accuracies, the last one those of discriminators."""
+    rng = np.random.default_rng(0)
+    names = ["pretrain", "learn", "align", "tune"]
+    metrics = dict.fromkeys(names, ["net/accuracy", "net/loss"])
+    metrics["align"] = ["net/L_s_accuracy", "net/L_t_accuracy", *metrics["align"]]
+
+    def curve(start):
+        rise = start + (1 - start) * np.linspace(0, 0.7, epochs)
+        return over_runs(rise + rng.normal(0, 0.04, (runs, epochs)))
+
+    curves = {
+        stage: {name: curve(0.3 + 0.1 * i) for i, name in enumerate(metrics[stage])}
+        for stage in names[:stages]
+    }
+    return dataclasses.replace(one, curves=curves)

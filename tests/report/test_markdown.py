@@ -10,14 +10,22 @@ from mer_jax.metrics import Published
 from mer_jax.report import STAMP
 from mer_jax.report.markdown import report_markdown
 
-from .made import POOL, row, with_clips, with_pools
+from .made import POOL, row, with_clips, with_curves, with_embedding, with_pools
 
 
 def markdown(*rows):
     names = ("all", "casme2", "samm")
     confusions = {r.name: {n: f"{n}.png" for n in names} for r in rows}
-    clips = {r.name: f"clips-{r.name}.png" for r in rows if r.sample_clips}
-    return report_markdown(rows, confusions, clips)
+    kinds = lambda r: {
+        "clips": r.sample_clips,
+        "curves": r.curves,
+        "embedding": r.embedding,
+    }
+    pictures = {
+        r.name: {kind: f"{kind}-{r.name}.png" for kind, own in kinds(r).items() if own}
+        for r in rows
+    }
+    return report_markdown(rows, confusions, pictures)
 
 
 def sections(text):
@@ -50,6 +58,7 @@ def test_selected_scores_stand_under_their_heading_only():
 
 def test_every_table_of_scores_is_stamped_when_synthetic():
     synthetic = with_clips(row(synthetic=True), filmed=False)
+    synthetic = with_embedding(with_curves(synthetic))
     parts = sections(markdown(synthetic, row("real")))
     synthetic = list(parts)[: list(parts).index("real")]
     unstamped = {title for title in synthetic if STAMP not in title}
@@ -206,6 +215,21 @@ def test_sample_clips_are_linked_with_what_must_be_said_of_them():
     leaky = dataclasses.replace(one.protocol, leak="LEAKY: one face")
     text = markdown(dataclasses.replace(one, protocol=leaky))
     assert "of each stage. LEAKY: one face. The" in sections(text)["Sample clips"]
+
+
+def test_curves_of_training_are_linked_and_said_to_be_no_result():
+    body = sections(markdown(with_curves(row())))["Training"]
+    assert "![accuracies](curves-ststnet_cde3.png)" in body
+    assert "never a result" in body
+    assert "Training" not in sections(markdown(row()))
+
+
+def test_features_of_both_domains_are_linked_with_the_run_they_are_of():
+    body = sections(markdown(with_embedding(row())))["Features of both domains"]
+    assert "![features](embedding-ststnet_cde3.png)" in body
+    assert "of the sample and of macro, before and after" in body
+    assert "(fold casme2/000, seed 2)" in body
+    assert "Features of both domains" not in sections(markdown(row()))
 
 
 @pytest.mark.parametrize("corpora", [("casme2",), ("casme2", "samm")])

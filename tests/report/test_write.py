@@ -11,37 +11,47 @@ from mer_jax.errors import UserError
 from mer_jax.report import write
 from mer_jax.report.write import _file_names
 
-from .made import row, with_clips
+from .made import row, with_clips, with_curves, with_embedding
 
 SHUFFLED = "ststnet_cde3[system.order=shuffled]"
 
 
+def pictured(one):
+    """A row with every kind of picture."""
+    return with_clips(with_curves(with_embedding(one, clips=(20, 20))))
+
+
 def test_every_file_is_written_and_none_is_left_over(tmp_path):
-    rows = [with_clips(row()), row(SHUFFLED, synthetic=True)]
+    rows = [pictured(row()), row(SHUFFLED, synthetic=True)]
     written = write(rows, tmp_path / "new" / "report")
     files = {written.markdown, written.csv, written.json}
     files |= {*written.predictions, *written.confusions, *written.clips}
+    files |= {*written.curves, *written.embeddings}
     assert set((tmp_path / "new" / "report").iterdir()) == files
     assert len(written.predictions) == 2
     assert len(written.confusions) == 2 * 3
     assert [path.name for path in written.clips] == ["clips-ststnet_cde3.png"]
+    assert [path.name for path in written.curves] == ["curves-ststnet_cde3.png"]
+    assert [path.name for path in written.embeddings] == ["embedding-ststnet_cde3.png"]
     results = json.loads(written.json.read_text())["results"]
     assert [result["name"] for result in results] == ["ststnet_cde3", SHUFFLED]
 
 
 def test_the_pictures_of_the_markdown_are_there(tmp_path):
-    written = write([with_clips(row()), row(SHUFFLED)], tmp_path)
+    written = write([pictured(row()), row(SHUFFLED)], tmp_path)
     linked = re.findall(r"!\[.*?\]\((.*?)\)", written.markdown.read_text())
     assert {tmp_path / name for name in linked} == {
         *written.confusions,
         *written.clips,
+        *written.curves,
+        *written.embeddings,
     }
 
 
 def test_writing_again_gives_the_same_bytes(tmp_path):
-    first = {p.name: p.read_bytes() for p in _all(write([with_clips(row())], tmp_path))}
+    first = {p.name: p.read_bytes() for p in _all(write([pictured(row())], tmp_path))}
     again = _all(
-        write([replace(with_clips(row()))], tmp_path)
+        write([replace(pictured(row()))], tmp_path)
     )  # computes the numbers anew
     assert {p.name: p.read_bytes() for p in again} == first
 
@@ -80,4 +90,5 @@ def test_file_names_are_portable_and_differ_where_the_rows_do():
 
 def _all(written):
     files = (written.markdown, written.csv, written.json)
-    return (*files, *written.predictions, *written.confusions, *written.clips)
+    files += (*written.predictions, *written.confusions, *written.clips)
+    return (*files, *written.curves, *written.embeddings)
