@@ -4,7 +4,7 @@ Shapes: B clips, T frames, D features; N pairs, B * T, or B where clips are pair
 """
 
 import dataclasses
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -112,7 +112,8 @@ class Estimator:
         if self.config.critic_norm:
             own, other = (standardised(x, mask) for x in (own, other))
         motion, person = (own, other) if self.learns == "menet" else (other, own)
-        score = lambda *sides: self.net.apply({"params": critic}, *sides)
+        apply: Any = self.net.apply
+        score = lambda *sides: apply({"params": critic}, *sides)
         valid = jnp.repeat(mask, own.shape[1])
         if self.config.marginals == "derangement":
             joint = score(person, motion).ravel()
