@@ -14,7 +14,7 @@ clipped where it meets the task's; and Adam. The ways, at equal batch and size:
                       channels-last, eager or compiled; on a GPU autocast to bfloat16
                       and channels-last
 
-How they are timed and what the table holds: see moext.py, whose workers these are.
+How they are timed and what the table holds: see interleaved.py. A sample is a clip.
 
 A second figure is the products of our step, counted from its program, over what they
 have to be: three times those of MENet's forward pass (itself, and the gradients of
@@ -25,69 +25,26 @@ each multiplication of which is one of the definition.
 
 import argparse
 import dataclasses
-import datetime
 import functools
-import itertools
-import json
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
-from benchmarks.moext import HERE, Way, matrix_rate, measure, processor, show
+from benchmarks import interleaved
 
 STAGE, CLASSES, PEOPLE = "expression", 5, 20
-ON_CPU = (  # memory and compilation of PyTorch
-    ("contiguous_format", "no"),
-    ("channels_last_3d", "no"),
-    ("channels_last_3d", "default"),
-)
-ON_GPU = (("eager", "no"), ("compiled", "default"), ("graphs", "reduce-overhead"))
 SIZES = ("size", "identity_size", "frames", "width", "batch")
 
 
 def engine(args: argparse.Namespace) -> None:
-    """Takes N steps for every line N on standard input; prints a JSON line each."""
-    import jax
+    """Answers with steps of our own."""
     import numpy as np
 
-    from mer_jax import rng
-    from mer_jax.ensemble.filing import provenance
-    from mer_jax.ensemble.lift import put
+    from benchmarks.engine_worker import on_gpu, work
 
     start = time.perf_counter()
-    gpu = jax.default_backend() == "gpu"
-    config = configured(args, gpu)
-    program = programmed(config, args.lanes)
-    keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), args.lanes)
-    index = np.tile(np.arange(args.batch, dtype=np.int32), (args.lanes, 1))
-    keys, total, index = put(
-        program.mesh, (keys, np.full(args.lanes, 1000, np.int32), index)
-    )
-    first = program.init("identity")(keys, total, {}, program.clips)
-    finished = {"identity": (first.params, first.model_state)}
-    state = program.init(STAGE)(keys, total, finished, program.clips)
-    step = program.step(STAGE, False)
-
-    def steps(state, number):
-        for _ in range(number):
-            state, _ = step(state, index, program.clips)
-        return jax.block_until_ready(state)
-
-    state = steps(state, 3)
-    ready = {
-        "seconds": time.perf_counter() - start,
-        "provenance": provenance(program),
-        **products(config),
-        "matrix_rate": matrix_rate() if gpu else None,
-    }
-    print(json.dumps(ready), flush=True)
-    for line in sys.stdin:
-        start, busy = time.perf_counter(), time.process_time()
-        state = steps(state, int(line))
-        seconds, processor = time.perf_counter() - start, time.process_time() - busy
-        print(json.dumps({"seconds": seconds, "processor": processor}), flush=True)
+    config = configured(args, on_gpu())
+    program = programmed(config, args.lanes[0])
+    rows = np.arange(args.batch, dtype=np.int32)
+    work(program, STAGE, rows, lambda *_: products(config), start)
 
 
 def configured(args: argparse.Namespace, gpu: bool):
@@ -176,84 +133,28 @@ def counted(config) -> tuple[int, int]:
     return flops.count(step, jax.eval_shape(begun), batch), least
 
 
-def ways(args: argparse.Namespace) -> list[Way]:
+def ways(args: argparse.Namespace) -> list[interleaved.Way]:
     """Returns the engine's ways, then PyTorch's."""
     words = []
     for name in SIZES:
         words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
-    engine = [sys.executable, "-m", "benchmarks.menet", "--worker", *words, "--lanes"]
-    torch = [args.torch_python, "-m", "benchmarks.torch_menet", *words]
-    found = [
-        Way(f"engine, lanes {n}", n * args.batch, [*engine, str(n)]) for n in args.lanes
-    ]
-    if args.device == "gpu":
-        half = ["--device", "cuda", "--half"]
-        return found + [
-            Way(f"torch {name}", args.batch, [*torch, *half, "--compile", mode])
-            for name, mode in ON_GPU
-        ]
-    for threads, (memory, compiled) in itertools.product(args.threads, ON_CPU):
-        name = f"torch-{threads} {memory}{', compiled' * (compiled != 'no')}"
-        more = ["--threads", str(threads), "--memory", memory, "--compile", compiled]
-        found.append(Way(name, args.batch, [*torch, *more], threads))
-    return found
+    named = {"channels_last": "channels_last_3d", "graphs": "graphs"}
+    return interleaved.ways("menet", words, args, **named)
 
 
-def parse() -> argparse.Namespace:
-    """Returns the arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main() -> None:
+    """Measures, prints and stores."""
+    parser = interleaved.parser(__doc__, lanes=(1, 2, 4))
     parser.add_argument("--size", type=int, default=256, help="of frames, pixels")
     parser.add_argument("--identity-size", type=int, help="half of it, unless given")
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--width", type=int, default=64, help="of both nets")
     parser.add_argument("--batch", type=int, default=32, help="clips")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--lanes", nargs="+", type=int, default=(1, 2, 4))
-    parser.add_argument("--threads", nargs="+", type=int, default=(1, 2))
-    parser.add_argument("--torch-python", default=sys.executable)
-    parser.add_argument(
-        "--patience", type=float, default=900, help="seconds until a worker is ready"
-    )
-    parser.add_argument("--out", type=Path, default=HERE / "results")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.identity_size = args.identity_size or args.size // 2
-    return args
-
-
-def main() -> None:
-    """Measures, prints and stores."""
-    args = parse()
     if args.worker:
-        args.lanes = args.lanes[0]
         return engine(args)
-    backend = "import jax; print(jax.default_backend())"
-    args.device = subprocess.check_output(
-        [sys.executable, "-c", backend], text=True
-    ).split()[-1]
-    setting = (*SIZES, "rounds", "lanes", "threads", "device")
-    load = os.getloadavg()
-    found = measure("expression", ways(args), args)
-    show(STAGE, found)
-    for conv, ratio in found["products_over_least"].items():
-        print(f"products over the least, conv {conv}: {ratio:.3f}")
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    result = {
-        "date": now,
-        "setting": {
-            **{name: getattr(args, name) for name in setting},
-            "cores": os.cpu_count(),
-            "processor": processor(),
-            "load": [load, os.getloadavg()],
-        },
-        "stages": {STAGE: found},
-    }
-    args.out.mkdir(parents=True, exist_ok=True)
-    path = args.out / f"menet-{args.size}-{now[:10]}.json"
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    print(f"stored in {path}")
+    interleaved.run("menet", args, SIZES, {STAGE: lambda: ways(args)})
 
 
 if __name__ == "__main__":

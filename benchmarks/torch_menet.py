@@ -12,11 +12,7 @@ both sizes, lie ready in memory; nothing reads a loss back. Adam is the fused on
 """
 
 import argparse
-import contextlib
-import json
 import math
-import sys
-import time
 
 import torch
 from torch import nn
@@ -29,6 +25,7 @@ from benchmarks.torch_menet_nets import (
     at_least_single,
     pair_features,
 )
+from benchmarks.torch_worker import autocast, compiled, parser, work
 
 CLASSES, PEOPLE = 5, 20
 
@@ -124,11 +121,11 @@ class Training:
 
     def __init__(self, stage: Expression, half: bool = False, mode: str = "no"):
         self.stage, self.half = stage, half
-        compiled = lambda f: f if mode == "no" else torch.compile(f, mode=mode)
-        self.motion = compiled(stage.menet.found)
-        self.person = compiled(stage.idnet.found)
-        self.found, self.learned = compiled(stage.found), compiled(stage.learned)
-        self.told, self.alike = compiled(stage.told), compiled(stage.alike)
+        quick = lambda f: compiled(f, mode)
+        self.motion = quick(stage.menet.found)
+        self.person = quick(stage.idnet.found)
+        self.found, self.learned = quick(stage.found), quick(stage.learned)
+        self.told, self.alike = quick(stage.told), quick(stage.alike)
         adam = lambda net, rate: torch.optim.Adam(net.parameters(), rate, fused=True)
         o = stage.options
         self.adam = adam(stage.menet, o.learning_rate)
@@ -146,9 +143,7 @@ class Training:
         Returns:
           What the critic found last, L_me, L_div, L_MI, and the clipping factor.
         """
-        device = motion.device.type
-        half = torch.autocast(device, torch.bfloat16)
-        with half if self.half else contextlib.nullcontext():
+        with autocast(motion.device.type, self.half):
             map, maps = self.motion(motion)
             with torch.no_grad():
                 far, _ = self.person(person)
@@ -198,8 +193,6 @@ class Timed:
     """A training whose clips lie ready."""
 
     def __init__(self, args: argparse.Namespace):
-        torch.manual_seed(0)
-        torch.backends.cudnn.benchmark = True
         self.args = args
         options = Options(args.size, args.identity_size, args.frames, args.width)
         memory = {
@@ -214,49 +207,22 @@ class Timed:
         self.estimates = options.num_critic + 1
 
     def steps(self, count: int) -> None:
-        """Takes so many steps and waits for the last."""
+        """Takes so many steps."""
         for _ in range(count):
             args = self.args
             partners = derangements(self.estimates, args.batch, args.device)
             self.training.step(*self.clips, self.labels, partners)
-        if self.args.device == "cuda":
-            torch.cuda.synchronize()
-
-
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Times training steps, as JSON.")
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--identity-size", type=int, default=128)
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--memory",
-        choices=("contiguous_format", "channels_last_3d"),
-        default="channels_last_3d",
-    )
-    modes = ("no", "default", "reduce-overhead")
-    parser.add_argument("--compile", choices=modes, default="no")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--half", action="store_true", help="autocast to bfloat16")
-    return parser.parse_args()
 
 
 def main() -> None:
     """Answers every line of standard input."""
-    args = _parse()
-    torch.set_num_threads(args.threads)
-    start = time.perf_counter()
-    timed = Timed(args)
-    timed.steps(3)
-    ready = {"seconds": time.perf_counter() - start, "torch": torch.__version__}
-    print(json.dumps(ready), flush=True)
-    for line in sys.stdin:
-        start, busy = time.perf_counter(), time.process_time()
-        timed.steps(int(line))
-        seconds, processor = time.perf_counter() - start, time.process_time() - busy
-        print(json.dumps({"seconds": seconds, "processor": processor}), flush=True)
+    told = parser("channels_last_3d")
+    told.add_argument("--size", type=int, default=256)
+    told.add_argument("--identity-size", type=int, default=128)
+    told.add_argument("--frames", type=int, default=6)
+    told.add_argument("--width", type=int, default=64)
+    told.add_argument("--batch", type=int, default=32)
+    work(told.parse_args(), Timed)
 
 
 if __name__ == "__main__":

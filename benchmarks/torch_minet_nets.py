@@ -1,4 +1,4 @@
-"""MiNet in PyTorch: what our tests compare with.
+"""MiNet in PyTorch: the baseline of our benchmark, and what our tests compare with.
 
 Written from the description in Xia & Wang 2021 (IJCAI), apart from mer_jax, as plain
 PyTorch would be. Modules have the names of ours, `layer1.0` being our `layer1_0`.
@@ -263,6 +263,14 @@ class Align(nn.Module):
         """Returns z."""
         return torch.cat([apex, self.aggregate(frames)], 1)
 
+    def sequences(self, frames, positions):
+        """Returns what D_t and C_s see."""
+        return sequences(frames, positions, self.options)
+
+    def contrastive(self, own, labels, far, far_labels):
+        """Returns L_con."""
+        return contrastive(own, labels, far, far_labels, self.options)
+
     def losses(self, micro, macro, labels, positions, strength: float):
         """Returns L_c, L_s, L_sam, L_t, L_con and their weighted sum.
 
@@ -278,17 +286,17 @@ class Align(nn.Module):
         far_map, far_apex, far_frames = self.manet(*macro)
         z, far_z = self.fused(apex, frames), self.fused(far_apex, far_frames)
         l_c = functional.cross_entropy(self.head(z), labels[0])
-        l_con = contrastive(z, labels[0], far_z, labels[1], o)
+        l_con = self.contrastive(z, labels[0], far_z, labels[1])
         domain = torch.cat([torch.zeros(len(map)), torch.ones(len(far_map))]).to(map)
         tell = functional.binary_cross_entropy_with_logits
         maps = torch.cat([Reverse.apply(map, strength), far_map])
         l_s = tell(self.discriminator_map(maps), domain)
-        far = sequences(far_frames, positions[1], o)
+        far = self.sequences(far_frames, positions[1])
         both = lambda own: [torch.cat(x) for x in zip(own, far, strict=True)]
-        told = self.interval(both(sequences(frames, positions[0], o))).flatten(0, 1)
-        which = torch.arange(o.intervals).repeat(len(domain))
+        told = self.interval(both(self.sequences(frames, positions[0]))).flatten(0, 1)
+        which = torch.arange(o.intervals, device=map.device).repeat(len(domain))
         l_sam = functional.cross_entropy(told, which)
-        turned = sequences(Reverse.apply(frames, strength), positions[0], o)
+        turned = self.sequences(Reverse.apply(frames, strength), positions[0])
         scores = self.discriminator_time(both(turned))[..., 0]
         l_t = tell(scores, domain[:, None].expand_as(scores))
         weighted = o.ls * l_s + o.lsam * l_sam + o.lt * l_t + o.lcon * l_con

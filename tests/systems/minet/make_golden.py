@@ -36,9 +36,9 @@ def kept(model: nn.Module) -> dict[str, torch.Tensor]:
     return {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
 
 
-def begun(case: str) -> Align:
+def begun(case: str, kind: type[Align] = Align) -> Align:
     """The stage at its drawn start."""
-    model = Align(Options(**layout.CASES[case]), layout.CLASSES).double()
+    model = kind(Options(**layout.CASES[case]), layout.CLASSES).double()
     drawn = layout.start({k: v.shape for k, v in kept(model).items()})
     state = {k: torch.from_numpy(np.asarray(v)) for k, v in drawn.items()}
     model.load_state_dict(state, strict=False)
@@ -73,9 +73,9 @@ def odd_map(case: str) -> np.ndarray:
     return net(map).detach().numpy()
 
 
-def step(case: str) -> Arrays:
+def step(case: str, kind: type[Align] = Align) -> Arrays:
     """Losses and gradients."""
-    model = begun(case).train()
+    model = begun(case, kind).train()
     pair = lambda arrays: tuple(map(torch.from_numpy, arrays))
     losses = model.losses(
         *(seen(case, domain) for domain in layout.DOMAINS),

@@ -179,3 +179,15 @@ def test_make_golden_reproduces_the_file():
             continue
         error, scale = np.abs(value - expected).max(), np.abs(expected).max()
         assert error <= 1e-8 * max(1, scale), f"{name}: {error:.1e} of {scale:.1e}"
+
+
+@pytest.mark.slow
+def test_the_step_that_is_timed_is_the_same(golden):
+    pytest.importorskip("torch")
+    from benchmarks.torch_minet import Quick
+
+    from . import make_golden
+
+    for name, value in make_golden.step("default", Quick).items():
+        expected = golden[f"default/{name}"]
+        np.testing.assert_allclose(value, expected, rtol=1e-9, atol=1e-9)
