@@ -16,6 +16,7 @@ from mer_jax.losses.mutual_information import (
 )
 from mer_jax.models.blocks import EPSILON
 from mer_jax.systems.menet.critic import Critic
+from mer_jax.systems.menet.nets import greatest
 from mer_jax.train.stage import Aux
 from mer_jax.typing import Batch, Key, PyTree
 
@@ -106,7 +107,7 @@ class Estimator:
         """Scores joint pairs, and marginal ones of another clip and the same moment."""
         other, mask = batch["other"], batch["mask"]
         if self.config.pairs == "clip":
-            own, other = (x.max(1, keepdims=True) for x in (own, other))
+            own, other = (greatest(x, 1)[:, None] for x in (own, other))
         elif self.config.pairs != "frame":
             raise ValueError(f"pairs: frame or clip, got {self.config.pairs!r}")
         if self.config.critic_norm:

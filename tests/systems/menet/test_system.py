@@ -308,6 +308,17 @@ def test_marginal_pairs_may_be_those_with_every_other_clip():
     assert estimator.learned(soiled, critic, batch, nowhere) == found
 
 
+def test_pairs_of_clips_push_the_first_of_equal_frames():
+    # The gradient of `jnp.max` may be NaN where it is computed again; see `greatest`.
+    config = dataclasses.replace(TINY, pairs="clip", mi_clamp=False)
+    estimator, (own, batch) = Estimator(config, "idnet"), features()
+    critic, _ = estimator.init(jax.random.key(0))
+    alike = jnp.repeat(own[:, :1], 2, axis=1)
+    push = jax.grad(estimator.learned)(alike, critic, batch, jax.random.key(2))
+    assert jnp.abs(push[:-1, 0]).max() > 0
+    assert (push[:, 1] == 0).all()
+
+
 def test_a_clip_without_another_has_no_information():
     config = dataclasses.replace(TINY, marginals="all")
     estimator, (own, batch) = Estimator(config, "idnet"), features()
