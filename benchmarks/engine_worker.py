@@ -40,12 +40,13 @@ def work(
         finished[name] = first.params, first.model_state
     state = program.init(stage)(keys, total, finished, program.clips)
     step = program.step(stage, False)
+    remembered = program.remembered(stage, state)
     counted = count(step, state, index, program.clips)
 
     def steps(number):
         nonlocal state
         for _ in range(number):
-            state, _ = step(state, index, program.clips)
+            state, _ = step(state, index, program.clips, remembered)
         jax.block_until_ready(state)
 
     steps(3)

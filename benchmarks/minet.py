@@ -11,8 +11,10 @@ batch and size:
     engine, lanes L   mer_jax, L runs in one program on one device, all cores; the step
                       that `mer run` takes, from resident clips, of `align` those of a
                       pool `macro`, too, as the second input. Clips are not augmented
-                      (`aug="none"`), only standardised. Lanes 1 is our sequential
-                      way: no `vmap`
+                      (`aug="none"`), only standardised; MaNet computes in every step.
+                      Lanes 1 is our sequential way: no `vmap`
+    remembered        the same with lanes 1, but MaNet's features of every clip were
+                      computed beforehand; its ratio is what is left of the time
     torch ...         a plain PyTorch loop (torch_minet.py) whose clips lie ready: with
                       1 thread or 2, memory contiguous or channels-last, eager or
                       compiled; on a GPU autocast to bfloat16 and channels-last
@@ -64,6 +66,7 @@ def configured(args: argparse.Namespace, gpu: bool):
         **{name: getattr(args, name) for name in SIZES},
         encoder=args.encoder,
         aug="none",
+        remember=args.remember,
         precision="bfloat16" if gpu else "float32",
     )
 
@@ -153,7 +156,11 @@ def counted(config, name: str) -> tuple[int, int]:
 def ways(stage: str, args: argparse.Namespace) -> list[interleaved.Way]:
     """Returns the engine's ways, then PyTorch's."""
     words = [word for k in SIZES for word in (f"--{k}", str(getattr(args, k)))]
-    return interleaved.ways("minet", [*words, "--stage", stage], args)
+    found = interleaved.ways("minet", [*words, "--stage", stage], args)
+    if stage == "align":
+        worker = [*found[0].words[:-1], "1", "--remember"]
+        found.append(interleaved.Way("remembered", args.batch, worker))
+    return found
 
 
 def parse() -> argparse.Namespace:
@@ -171,6 +178,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--encoder", choices=ENCODERS, default=ENCODERS[0])
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--remember", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.intervals = args.intervals or (3 if args.frames >= 8 else 2)
     longest = 2 ** (args.intervals - 1)

@@ -263,7 +263,8 @@ def advance(of: WaveRunner, stage: str, state: RunState, index, clips=None):
     with_program = of.program
     step = with_program.step(stage, False)
     clips = with_program.clips if clips is None else clips
-    return step(state, put(with_program.mesh, np.asarray(index)), clips)
+    remembered = with_program.remembered(stage, state)
+    return step(state, put(with_program.mesh, np.asarray(index)), clips, remembered)
 
 
 def batch_of(

@@ -1,6 +1,7 @@
 """The resident clips and the gather that makes a batch of them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -34,7 +35,10 @@ def gather(clips: Clips, index: jax.Array | np.ndarray) -> Batch:
 
 
 def gather_inputs(
-    clips: Clips, index: jax.Array | np.ndarray, inputs: Mapping[str, int]
+    clips: Clips,
+    index: jax.Array | np.ndarray,
+    inputs: Mapping[str, int],
+    remembered: Mapping[str, Any] | None = None,
 ) -> Batch:
     """Returns the batch of a step that has several inputs.
 
@@ -42,11 +46,20 @@ def gather_inputs(
       clips: see `gather`.
       index: int32[sum of B], the positions of one input after those of another.
       inputs: name -> B; the first is called ''.
+      remembered: of some inputs, by name, "row" int32[N], a clip's position in what
+        is "found", name -> [n, ...].
 
     Returns:
-      The batch of '', with that of every other input under its name.
+      The batch of '', with that of every other input under its name; and in it under
+      "remembered" what was found in its clips.
     """
     ends = np.cumsum([*inputs.values()]).tolist()
     parts = [index[end - b : end] for end, b in zip(ends, inputs.values(), strict=True)]
     batches = dict(zip(inputs, (gather(clips, part) for part in parts), strict=True))
+    for name, part in zip(inputs, parts, strict=True):
+        if remembered and name in remembered:
+            row = jnp.where(part >= 0, remembered[name]["row"][part], -1)
+            found = {**gather(remembered[name]["found"], row)}
+            batches[name] = {**batches[name], "remembered": found}
+            del found["mask"]
     return {**batches.pop(""), **batches}

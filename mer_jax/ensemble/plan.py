@@ -141,9 +141,10 @@ def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
     rows = (program.width, program.stages[name].rows)
     index = jax.ShapeDtypeStruct(rows, np.int32)
     step: Any = program.step(name, False)
-    total = flops.count(step, state, index, program.clips)
+    arguments = state, index, program.clips, program.abstract_remembered(name)
+    total = flops.count(step, *arguments)
     start = time.monotonic()
-    memory = step.lower(state, index, program.clips).compile().memory_analysis()
+    memory = step.lower(*arguments).compile().memory_analysis()
     # The clips and a state that is donated are counted once, as arguments.
     size = (
         memory.argument_size_in_bytes

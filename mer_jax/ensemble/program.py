@@ -45,6 +45,7 @@ class Program:
         layout: Layout,
     ):
         self.system = system
+        self.folds = tuple(folds)
         self.max_test = max(len(fold.test) for fold in folds)
         self.stages = {stage.name: stage for stage in system.stages}
         self.layout = layout
@@ -56,6 +57,7 @@ class Program:
         # Cached per program, so that a sweep's next row frees this one's clips.
         self.init = functools.cache(self._init)
         self.step = functools.cache(self._step)
+        self.remember = functools.cache(self._remember)
         self.inspect = functools.cache(self._inspect)
         self.metric_names = functools.cache(self._metric_names)
 
@@ -81,19 +83,83 @@ class Program:
         return self._lift(init)
 
     def _step(self, stage: str, unequal: bool) -> Callable:
-        """Returns `(state, index [L, rows], clips) -> (state, metrics [L])`.
+        """Returns `(state, index [L, rows], clips, remembered) -> (state, metrics)`.
 
         Args:
           stage: its name.
           unequal: some run of the wave has fewer steps per epoch than another.
+
+        What is remembered comes from `remembered`; metrics are [L].
         """
         todo = self.stages[stage]
         advance = train_step_or_wait if unequal else train_step
 
-        def step(state, index, clips):
-            return advance(todo, state, gather_inputs(clips, index, todo.inputs))
+        def step(state, index, clips, remembered):
+            batch = gather_inputs(clips, index, todo.inputs, remembered)
+            return advance(todo, state, batch)
 
         return self._lift(step, donate=("state",))
+
+    def _remember(self, stage: str, name: str) -> Callable:
+        """Returns `(params, model_state, index [L, B], clips)` -> found [L, B, ...]."""
+        return self._lift(_looking(self.stages[stage].remember[name]))
+
+    def remembered(self, stage: str, state: RunState) -> PyTree:
+        """Returns what a stage remembers of its further inputs, as it begins or later.
+
+        Args:
+          stage: its name.
+          state: [L, ...] of the runs.
+
+        Returns:
+          Input -> "row" int32[L, N] and "found", name -> [L, n, ...], of the n clips
+          that are in the input's pool in any fold; see `gather_inputs`.
+        """
+        kept = {}
+        for name in self.stages[stage].remember:
+            clips = self._pool(stage, name)
+            found = self._found(stage, name, state, clips)
+            kept[name] = {"row": self._everywhere(self._row(clips)), "found": found}
+        return kept
+
+    def _found(self, stage: str, name: str, state: RunState, clips: np.ndarray):
+        """Returns what is found in clips, [L, n, ...], a step's batch at a time."""
+        batch = self.stages[stage].inputs[name]
+        index = np.full(-(-len(clips) // batch) * batch, -1, np.int32)
+        index[: len(clips)] = clips
+        look, nets = self.remember(stage, name), (state.params, state.model_state)
+        parts = [
+            look(*nets, self._everywhere(rows), self.clips)
+            for rows in index.reshape(-1, batch)
+        ]
+        join = lambda *parts: jnp.concatenate(parts, 1)[:, : len(clips)]
+        return put(self.mesh, jax.tree.map(join, *parts))
+
+    def _row(self, clips: np.ndarray) -> np.ndarray:
+        """Returns int32[N], where each of some clips is among them; 0 of others."""
+        row = np.zeros(len(self.clips["label"]), np.int32)
+        row[clips] = np.arange(len(clips))
+        return row
+
+    def abstract_remembered(self, stage: str) -> PyTree:
+        """Returns the shapes of `remembered`, laid out on the devices."""
+        state, kept = self.abstract_state(stage), {}
+        for name in self.stages[stage].remember:
+            clips = self._pool(stage, name)
+            index = self._everywhere(clips.astype(np.int32))
+            arguments = state.params, state.model_state, index, self.clips
+            found = jax.eval_shape(self.remember(stage, name), *arguments)
+            kept[name] = {"row": self._everywhere(self._row(clips)), "found": found}
+        return jax.tree.map(self._on_mesh, kept)
+
+    def _pool(self, stage: str, name: str) -> np.ndarray:
+        """Returns int[n], the clips that an input may have in any fold, ascending."""
+        pool = self.stages[stage].beside[name].pool
+        return np.unique(np.concatenate([fold.clips(pool) for fold in self.folds]))
+
+    def _everywhere(self, row: np.ndarray) -> jax.Array:
+        """Returns [L, ...] the same for all runs."""
+        return put(self.mesh, np.tile(row, (self.width, *[1] * row.ndim)))
 
     @functools.cached_property
     def predict(self) -> Callable:
@@ -185,8 +251,8 @@ class Program:
         rows = (self.width, self.stages[stage].rows)
         index = put(self.mesh, np.zeros(rows, np.int32))
         state = self.abstract_state(stage)
-        step = self.step(stage, False)
-        return tuple(sorted(jax.eval_shape(step, state, index, self.clips)[1]))
+        step, kept = self.step(stage, False), self.abstract_remembered(stage)
+        return tuple(sorted(jax.eval_shape(step, state, index, self.clips, kept)[1]))
 
     def _on_mesh(self, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=per_run(self.mesh))

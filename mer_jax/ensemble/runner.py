@@ -199,6 +199,7 @@ class WaveRunner:
         index = np.stack([pad_steps(i, steps) for i in indices])  # [L, epochs, S, B]
         program, mesh = self.program, self.program.mesh
         take_step = program.step(stage.name, unequal)
+        remembered = program.remembered(stage.name, flight.state)
         final = stage is self.stages[-1]
         names, table = program.metric_names(stage.name), flight.metrics[stage.name]
         pending = Pending(self.wave.runs, stage.name, names, table, flight.logits)
@@ -209,7 +210,9 @@ class WaveRunner:
             for t in range(flight.place.step, total):
                 epoch, s = divmod(t, steps)
                 rows = put(mesh, index[:, epoch, s])
-                flight.state, metrics = take_step(flight.state, rows, program.clips)
+                flight.state, metrics = take_step(
+                    flight.state, rows, program.clips, remembered
+                )
                 pending.add_metrics(t, metrics)
                 flight.place = Place(stage.name, t + 1, start + t + 1)
                 if s + 1 == steps:

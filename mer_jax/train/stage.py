@@ -132,6 +132,9 @@ class Beside:
     labelled: bool = True
 
 
+Look = Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]]
+
+
 def _unchanged(params: Params, model_state: ModelState, batch: Batch, key: Key):
     return batch
 
@@ -149,6 +152,10 @@ class Stage:
       prepare: `(params, model_state, batch, key) -> batch`, once per step before
         the updates: augmentation, features of frozen nets.
       beside: further inputs by name; a batch has each, a batch itself, under it.
+      remember: of further inputs by name, `(params, model_state, batch) ->
+        {name: [B, ...]}`: what nets that stand still make of a clip, the same in every
+        step. It is computed once, as the stage begins, of all clips the input may
+        have; a step's batch has it under the input's name as "remembered".
       init_from: nets that start from an earlier stage instead of from `init`.
       inspect: optional, `(params, model_state, batch) -> {name: [B, ...]}` in
         evaluation mode: features, attention maps, reconstructions. Probes and
@@ -167,13 +174,10 @@ class Stage:
     updates: tuple[Update, ...]
     prepare: Callable[[Params, ModelState, Batch, Key], Batch] = _unchanged
     beside: Mapping[str, Beside] = dataclasses.field(default_factory=dict)
+    remember: Mapping[str, Look] = dataclasses.field(default_factory=dict)
     init_from: tuple[Transfer, ...] = ()
-    inspect: Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]] | None = (
-        None
-    )
-    inspect_beside: Mapping[
-        str, Callable[[Params, ModelState, Batch], Mapping[str, jax.Array]]
-    ] = dataclasses.field(default_factory=dict)
+    inspect: Look | None = None
+    inspect_beside: Mapping[str, Look] = dataclasses.field(default_factory=dict)
     shows: tuple[str, ...] = ()
 
     @property

@@ -53,6 +53,19 @@ def test_a_nan_behind_the_mask_poisons_no_gradient():
     )
 
 
+def test_what_is_remembered_of_an_input_comes_with_its_clips():
+    # Found in the clips 3 and 1, in this order; of the others nobody asks.
+    found = {"map": jnp.array([[30.0], [10.0]])}
+    remembered = {"macro": {"row": jnp.array([0, 1, 0, 0]), "found": found}}
+    inputs = {"": 2, "macro": 3}
+    index = jnp.array([1, 2, 1, -1, 3])
+    batch = gather_inputs(CLIPS, index, inputs, remembered)
+    own = batch["macro"].pop("remembered")
+    assert own["map"].tolist() == [[10.0], [0.0], [30.0]] and own.keys() == {"map"}
+    plain = gather_inputs(CLIPS, index, inputs)
+    assert jax.tree.all(jax.tree.map(np.array_equal, plain, batch))
+
+
 def test_inputs_are_batches_of_their_own_and_the_first_has_no_name():
     inputs = {"": 2, "macro": 3, "still": 1}
     batch = gather_inputs(CLIPS, jnp.array([3, -1, 1, 1, 0, 2]), inputs)

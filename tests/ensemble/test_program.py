@@ -1,5 +1,7 @@
 """Tests for mer_jax/ensemble/program.py."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
@@ -28,6 +30,30 @@ def test_clips_are_whole_on_every_device_with_their_labels(program):
 def test_a_program_is_as_wide_as_devices_times_lanes(program):
     assert program.width == 4
     assert flights.program_of(flights.row("duel"), Layout()).width == 4  # all devices
+
+
+def test_frozen_nets_are_remembered_of_each_clip_that_a_fold_may_draw(tmp_path):
+    row, program = flights.row("minet"), flights.program("minet", FOUR)
+    runner = flights.runner(row, program, flights.folds_of(row)[:4], tmp_path / "w")
+    stages = ("macro", "micro")
+    states = {name: flights.enter(runner, name) for name in stages}
+    finished = {name: (s.params, s.model_state) for name, s in states.items()}
+    state = flights.enter(runner, "align", finished)
+    kept = program.remembered("align", state)
+    assert kept.keys() == {"macro"} and program.remembered("micro", state) == {}
+    clips = np.unique(np.concatenate([f.clips("macro") for f in program.folds]))
+    batch = flights.batch_of(row.clips, clips)
+    look = row.system.stages[-1].remember["macro"]
+    for lane in range(2):
+        of_lane = functools.partial(jax.tree.map, lambda x, lane=lane: x[lane])
+        nets, own = of_lane((state.params, state.model_state)), of_lane(kept["macro"])
+        expected = jax.jit(look)(*nets, batch)
+        for name, array in own["found"].items():
+            found = array[own["row"][clips]]
+            np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5)
+    alike = lambda real, told: (real.shape, real.dtype) == (told.shape, told.dtype)
+    abstract = program.abstract_remembered("align")
+    assert jax.tree.all(jax.tree.map(alike, kept, abstract))
 
 
 def test_test_rows_are_padded_to_the_largest_fold(program):
@@ -82,5 +108,5 @@ def test_finding_out_shapes_and_names_and_training_share_one_trace(tmp_path):
     assert flights.TRACES["duel", "duel"] == before + 1
     index = put(program.mesh, runner.indices["duel"][0][0, :1])
     state = flights.enter(runner, "duel")
-    program.step("duel", False).lower(state, index, program.clips)
+    program.step("duel", False).lower(state, index, program.clips, {})
     assert flights.TRACES["duel", "duel"] == before + 1

@@ -431,7 +431,9 @@ def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
             rows = np.stack([index[0, 0] for index in runner.indices[stage.name]])
             rows[:2] = -1
             step = program.step(stage.name, True)
-            state, metrics = step(state, put(program.mesh, rows), program.clips)
+            remembered = program.remembered(stage.name, state)
+            rows = put(program.mesh, rows)
+            state, metrics = step(state, rows, program.clips, remembered)
             after = flights.host(state)
             for number, waits in enumerate((True, True, False, False)):
                 moved = flights.differing(
@@ -467,7 +469,8 @@ def test_the_program_holds_no_collective(name, layout, tmp_path):
     for stage in runner.stages:
         state = flights.enter(runner, stage.name, finished)
         rows = np.stack([index[0, 0] for index in runner.indices[stage.name]])
-        arguments = state, put(program.mesh, rows), program.clips
+        remembered = program.remembered(stage.name, state)
+        arguments = state, put(program.mesh, rows), program.clips, remembered
         lowered = program.step(stage.name, False).lower(*arguments)
         text = lowered.compile().as_text()
         assert not flights.COLLECTIVES.findall(text)

@@ -12,6 +12,7 @@ from mer_jax.losses.supervised_contrastive import (
 )
 from mer_jax.systems.minet import intervals
 from mer_jax.systems.minet.judges import Judges
+from mer_jax.systems.minet.nets import Found
 from mer_jax.systems.minet.network import Networks
 from mer_jax.systems.minet.single import adam
 from mer_jax.train.stage import (
@@ -88,8 +89,24 @@ class Alignment:
             "seen": config.drawn(macro, for_macro),
             "place": intervals.drawn_positions(far, len(macro["mask"])),
         }
-        macro["found"], _ = self.manet(params, model_state, macro, train=False)
+        if "remembered" in macro:
+            macro["found"] = Found(**macro["remembered"])
+        else:
+            macro["found"], _ = self.manet(params, model_state, macro, train=False)
         return {**batch, "macro": macro}
+
+    @property
+    def remembers(self) -> bool:
+        """Whether MaNet finds the same in a clip, whenever it looks."""
+        config = self.config
+        always = config.aug == "none" and not self.teacher_learns
+        return config.remember and config.transfers and always
+
+    def find_macro(self, params, model_state, batch):
+        """What MaNet finds in macro clips, as they are."""
+        macro = {**batch, "seen": self.config.unchanged(batch)}
+        found, _ = self.manet(params, model_state, macro, train=False)
+        return found._asdict()
 
     def manet(self, params, model_state, macro, *, train: bool):
         """Returns what MaNet finds in macro clips, and its running averages."""
@@ -144,8 +161,7 @@ class Alignment:
 
     def inspect_macro(self, params, model_state, batch):
         """MaNet's z of macro clips, which MiNet's is to be like."""
-        other = {**batch, "seen": self.config.unchanged(batch)}
-        found, _ = self.manet(params, model_state, other, train=False)
+        found = Found(**self.find_macro(params, model_state, batch))
         return {"features": self.nets.aggregated(params, found)}
 
 
@@ -178,6 +194,7 @@ def align(config: "MiNet", nets: Networks) -> Stage:
             ),
         ),
         prepare=stage.prepare,
+        remember={"macro": stage.find_macro} if stage.remembers else {},
         init_from=tuple(handed),
         inspect=stage.inspect,
         inspect_beside={"macro": stage.inspect_macro} if config.transfers else {},

@@ -6,11 +6,20 @@ from mer_jax.losses import classification
 from mer_jax.models.weights import Weights, adopt
 from mer_jax.systems.minet.network import Networks
 from mer_jax.train.optimizers import optimizer
-from mer_jax.train.stage import Aux, Source, Stage, Update, gradients_of
+from mer_jax.train.stage import (
+    Aux,
+    Source,
+    Stage,
+    Transfer,
+    Update,
+    gradients_of,
+)
 from mer_jax.typing import PyTree
 
 if TYPE_CHECKING:  # it uses this module
     from mer_jax.systems.minet.system import MiNet
+
+Begin = Literal["own", "manet"]
 
 NET = {"macro": "manet", "micro": "minet"}
 POOL = {"macro": "macro", "micro": ""}
@@ -59,6 +68,8 @@ def single(
         hits = classification.accuracy(logits, labels, where=mask)
         return total, Aux({"accuracy": hits}, {**model_state, net: statistics})
 
+    from_manet = domain == "micro" and config.minet_init == "manet"
+    further = Transfer(stage="macro", nets={"minet": "manet", "head": "head"})
     return Stage(
         name=domain,
         source=Source(batch=config.batch, pool=POOL[domain]),
@@ -66,6 +77,7 @@ def single(
         init=init,
         updates=(Update(name=net, gradients=gradients_of(loss), tx=adam(config)),),
         prepare=prepare,
+        init_from=(further,) if from_manet else (),
     )
 
 

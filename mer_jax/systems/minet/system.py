@@ -19,7 +19,7 @@ from mer_jax.systems.minet.discriminators import Norm
 from mer_jax.systems.minet.intervals import Aggregation, View, window_length
 from mer_jax.systems.minet.judges import Reversal
 from mer_jax.systems.minet.network import Networks
-from mer_jax.systems.minet.single import single
+from mer_jax.systems.minet.single import Begin, single
 from mer_jax.train.optimizers import WeightDecay
 from mer_jax.train.stage import Stage, System
 from mer_jax.typing import Draw
@@ -43,6 +43,8 @@ class MiNet:
     init_weights: str | None = dataclasses.field(  # [D C10] a .safetensors file
         default=None, metadata={"file": True}
     )
+
+    minet_init: Begin = "own"  # [D C10] or "manet", as MaNet ended, fine-tuned
 
     # Sampling intervals.
     intervals: int = 3  # [D C2] s_c: every frame, every second, every fourth
@@ -72,6 +74,7 @@ class MiNet:
     precision: Precision = "float32"  # [D] of convolutions; bfloat16 rounds
     conv: Convolve = "auto"  # [D] "cpu" on a CPU, else "native"
     remat: bool = False  # [D] less memory, more arithmetic
+    remember: bool = True  # [D] a frozen MaNet looks once, where `aug` is "none"
 
     @property
     def weights(self) -> dict[str, float]:
@@ -88,8 +91,8 @@ class MiNet:
     def build(self, num_classes: int, num_subjects: int) -> System:
         """Returns the system of stages `macro`, `micro` and `align`.
 
-        Without any of the terms that need macro-expressions, `macro` is left out and
-        `align` goes on with L_c alone, for as long.
+        Without any of the terms that need macro-expressions `align` goes on with L_c
+        alone, for as long; and `macro` is left out, if MiNet does not begin there.
 
         Raises:
           ValueError: for a value that a field does not have.
@@ -104,7 +107,7 @@ class MiNet:
             single(self, own, "micro", weights),
             align(self, own),
         )
-        if self.transfers:
+        if self.transfers or self.minet_init == "manet":
             stages = (single(self, own, "macro", weights), *stages)
 
         def predict(params, model_state, batch):
@@ -122,7 +125,7 @@ class MiNet:
             self,
             frames=4,
             size=16,
-            aug="flip" if self.aug == "rmic" else self.aug,
+            aug="none" if self.aug == "rmic" else self.aug,
             encoder="plain",
             width=2,
             intervals=2,

@@ -38,7 +38,7 @@ TOGETHER = {
     "intervals": {"frames": 8},
     "wd_mode": {"weight_decay": 0.1},
 }
-APART = {"conv", "remat", "init_weights"}  # tests of their own
+APART = {"conv", "remat", "remember", "init_weights"}  # tests of their own
 
 
 def clips(config, seed=0):

@@ -123,6 +123,45 @@ def test_without_any_term_align_is_plain_training():
     jax.tree.map(close, one.model_state, two.model_state)
 
 
+def test_what_manet_found_before_changes_no_number():
+    batch, state = begun()["align"]
+    stage, again = stage_named("align"), stage_named("align", remember=False)
+    assert stage.remember.keys() == {"macro"} and not again.remember
+    found = stage.remember["macro"](state.params, state.model_state, batch["macro"])
+    told = {**batch, "macro": {**batch["macro"], "remembered": found}}
+    after, metrics = jax.jit(functools.partial(train_step, stage))(state, told)
+    expected, others = jax.jit(functools.partial(train_step, again))(state, batch)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
+    jax.tree.map(close, metrics, others)
+    moments = [s.opt_states[0][1].mu for s in (after, expected)]
+    jax.tree.map(close, *moments)
+    # The step would go another way if what is remembered were another.
+    other = {**told["macro"], "remembered": {k: -v for k, v in found.items()}}
+    _, moved = train_step(stage, state, {**told, "macro": other})
+    assert abs(moved["minet/L_con"] - metrics["minet/L_con"]) > 1e-4
+
+
+@pytest.mark.parametrize(
+    "changes", [{"aug": "flip"}, {"manet": "trainable"}, ALONE], ids=str
+)
+def test_nothing_is_remembered_that_changes(changes):
+    assert not stage_named("align", **changes).remember
+
+
+def test_minet_may_begin_as_manet_ended():
+    config = SWITCHES.changed(minet_init="manet", **ALONE)
+    macro, micro, align = config.build(3, 6).stages
+    assert (macro.name, align.beside) == ("macro", {})
+    batch = clips(config)
+    begin = functools.partial(init_run, num_steps=jnp.int32(9), batch=batch)
+    first = begin(macro, jax.random.key(1), finished={})
+    ended = first.params, jax.tree.map(lambda x: x + 1, first.model_state)
+    state = begin(micro, jax.random.key(0), finished={"macro": ended})
+    same(state.params["minet"], ended[0]["manet"])
+    same(state.params["head"], ended[0]["head"])
+    same(state.model_state["minet"], ended[1]["manet"])
+
+
 # Draws.
 
 
