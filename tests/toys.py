@@ -315,9 +315,17 @@ class Duel:
             mean = classification.masked_mean((onset + apex) / 2, batch["mask"])
             return classification.masked_mean(gap, batch["mask"]), mean
 
+        def brightness(params, model_state, batch):
+            """What no step changes, and a run may look at once."""
+            apex = batch["apex"]
+            return {"light": jnp.square(apex).reshape(len(apex), -1).mean(1)}
+
         def accuse(params, model_state, batch, key):
             loss, mean = judge(params, model_state, batch)
-            loss = loss + 0.1 * judge(params, model_state, batch["others"])[0]
+            others = batch["others"]
+            known = others.get("remembered") or brightness(params, model_state, others)
+            light = classification.masked_mean(known["light"], others["mask"])
+            loss = loss + 0.1 * light * judge(params, model_state, others)[0]
             average = model_state["critic"]["average"]
             new = {"average": 0.9 * average + 0.1 * jax.lax.stop_gradient(mean)}
             return loss, Aux({"mean": mean}, {**model_state, "critic": new})
@@ -352,6 +360,7 @@ class Duel:
             source=Source(batch=self.batch),
             num_epochs=self.epochs,
             beside={"others": Beside(batch=self.others, pool="others")},
+            remember={"others": brightness},
             init=init,
             updates=(
                 Update(

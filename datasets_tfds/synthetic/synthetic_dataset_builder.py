@@ -37,6 +37,7 @@ class SyntheticConfig(tfds.core.BuilderConfig):
 
 # A ridge classifier of optical flow reaches a UF1 of 0.72 (README.md).
 HARD = Setting(strength=0.7, nuisance=2.0)
+EASIER = Setting(strength=1.5)
 OVERT = Setting(strength=2.5)  # expressions that are no micro-expressions
 # Plain to see at 64 px, also for a net that learns from some 400 clips.
 PLAIN = Setting(strength=3.0, nuisance=0.5, head_motion=0.3)
@@ -116,6 +117,31 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             name="unconfounded",
             description="459 clips of the same 51 people, whose faces tell nothing.",
             corpora=(corpus.UNCONFOUNDED, corpus.BALANCED),
+            size=64,
+            frames="all",
+            setting=PLAIN,
+        ),
+        SyntheticConfig(
+            name="moving",
+            description="442 clips of 68 subjects, all frames, 64 px, easy to read.",
+            size=64,
+            frames="all",
+            setting=EASIER,
+        ),
+        SyntheticConfig(
+            name="macro_moving",
+            description="600 clips of 100 other people, all frames, 64 px, ordinary "
+            "expressions.",
+            corpora=(corpus.MACRO,),
+            size=64,
+            frames="all",
+            setting=OVERT,
+        ),
+        SyntheticConfig(
+            name="crowd",
+            description="1161 clips of 129 people, all frames, 64 px: 39 whose faces "
+            "tell what they show five times of nine, and 90 whose faces do not.",
+            corpora=(corpus.LEANING, corpus.STRANGERS),
             size=64,
             frames="all",
             setting=PLAIN,

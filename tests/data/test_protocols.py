@@ -18,6 +18,7 @@ PINNED = {
     "casme3_7": (1, "e3be0a2c12726c44"),
     "cde3": (1, "7d4eae033c7155c8"),
     "confounded3": (1, "9eaa602d85077da0"),
+    "crowd3": (1, "5030dd6e583791d4"),
     "demo3": (1, "3092c465c3285756"),
     "demo_macro3": (1, "43c5b77a441c07b0"),
     "few3": (1, "bc242ab1ca330ee7"),

@@ -33,26 +33,22 @@ def test_a_program_is_as_wide_as_devices_times_lanes(program):
 
 
 def test_frozen_nets_are_remembered_of_each_clip_that_a_fold_may_draw(tmp_path):
-    row, program = flights.row("minet"), flights.program("minet", FOUR)
+    row, program = flights.row("duel"), flights.program("duel", FOUR)
     runner = flights.runner(row, program, flights.folds_of(row)[:4], tmp_path / "w")
-    stages = ("macro", "micro")
-    states = {name: flights.enter(runner, name) for name in stages}
-    finished = {name: (s.params, s.model_state) for name, s in states.items()}
-    state = flights.enter(runner, "align", finished)
-    kept = program.remembered("align", state)
-    assert kept.keys() == {"macro"} and program.remembered("micro", state) == {}
-    clips = np.unique(np.concatenate([f.clips("macro") for f in program.folds]))
+    state = flights.enter(runner, "duel")
+    kept = program.remembered("duel", state)
+    assert kept.keys() == {"others"}
+    clips = np.unique(np.concatenate([f.clips("others") for f in program.folds]))
+    assert len(clips) > 5  # more than one batch
     batch = flights.batch_of(row.clips, clips)
-    look = row.system.stages[-1].remember["macro"]
-    for lane in range(2):
+    look = row.system.stages[-1].remember["others"]
+    for lane in range(4):
         of_lane = functools.partial(jax.tree.map, lambda x, lane=lane: x[lane])
-        nets, own = of_lane((state.params, state.model_state)), of_lane(kept["macro"])
-        expected = jax.jit(look)(*nets, batch)
-        for name, array in own["found"].items():
-            found = array[own["row"][clips]]
-            np.testing.assert_allclose(found, expected[name], rtol=1e-4, atol=1e-5)
+        nets, own = of_lane((state.params, state.model_state)), of_lane(kept["others"])
+        found = own["found"]["light"][own["row"][clips]]
+        np.testing.assert_allclose(found, look(*nets, batch)["light"], rtol=1e-5)
     alike = lambda real, told: (real.shape, real.dtype) == (told.shape, told.dtype)
-    abstract = program.abstract_remembered("align")
+    abstract = program.abstract_remembered("duel")
     assert jax.tree.all(jax.tree.map(alike, kept, abstract))
 
 
@@ -108,5 +104,7 @@ def test_finding_out_shapes_and_names_and_training_share_one_trace(tmp_path):
     assert flights.TRACES["duel", "duel"] == before + 1
     index = put(program.mesh, runner.indices["duel"][0][0, :1])
     state = flights.enter(runner, "duel")
-    program.step("duel", False).lower(state, index, program.clips, {})
+    program.step("duel", False).lower(
+        state, index, program.clips, program.abstract_remembered("duel")
+    )
     assert flights.TRACES["duel", "duel"] == before + 1

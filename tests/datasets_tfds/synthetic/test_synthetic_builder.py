@@ -122,6 +122,15 @@ def test_others_are_people_whom_no_composite_shows():
     assert not people("others") & people("macro")
 
 
+@pytest.mark.parametrize(
+    ("name", "like"), [("moving", "demo"), ("macro_moving", "macro")]
+)
+def test_the_same_people_move_in_small_clips_of_all_frames(name, like):
+    config = Builder.builder_configs[name]
+    assert (config.frames, config.size, config.label_noise) == ("all", 64, 0)
+    assert people(name) == people(like)
+
+
 @pytest.mark.parametrize("name", ["demo", "easy", "clips", "clear"])
 def test_large_configs_plan_442_clips_of_68_subjects(name):
     config = Builder.builder_configs[name]

@@ -221,6 +221,7 @@ def test_the_nearest_mean_picture_of_other_people_tells_the_room(grey):
     [
         ("confounded", "confounded3"),
         ("unconfounded", "confounded3"),
+        ("crowd", "crowd3"),
         ("few", "few3"),
     ],
 )

@@ -82,6 +82,8 @@ def onset_pixels(onset, apex):
         (onset_pixels, "unconfounded", (0.0, 0.3), (0.28, 0.38)),
         (pixels, "confounded", (0.85, 0.92), (0.5, 0.7)),
         (pixels, "unconfounded", (0.75, 0.9), (0.85, 1.0)),
+        (flow_between, "crowd", (0.84, 1.0), (0.84, 1.0)),
+        (onset_pixels, "crowd", (0.4, 0.7), (0.28, 0.38)),
         (flow_between, "few", (0.84, 1.0), (0.85, 1.0)),
         (onset_pixels, "few", (0.5, 0.7), (0.28, 0.38)),
         (pixels, "few", (0.75, 0.9), (0.6, 0.8)),

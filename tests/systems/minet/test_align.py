@@ -129,7 +129,8 @@ def test_what_manet_found_before_changes_no_number():
     assert stage.remember.keys() == {"macro"} and not again.remember
     found = stage.remember["macro"](state.params, state.model_state, batch["macro"])
     told = {**batch, "macro": {**batch["macro"], "remembered": found}}
-    after, metrics = jax.jit(functools.partial(train_step, stage))(state, told)
+    step = jax.jit(functools.partial(train_step, stage))
+    after, metrics = step(state, told)
     expected, others = jax.jit(functools.partial(train_step, again))(state, batch)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5)
     jax.tree.map(close, metrics, others)
@@ -137,7 +138,7 @@ def test_what_manet_found_before_changes_no_number():
     jax.tree.map(close, *moments)
     # The step would go another way if what is remembered were another.
     other = {**told["macro"], "remembered": {k: -v for k, v in found.items()}}
-    _, moved = train_step(stage, state, {**told, "macro": other})
+    _, moved = step(state, {**told, "macro": other})
     assert abs(moved["minet/L_con"] - metrics["minet/L_con"]) > 1e-4
 
 
