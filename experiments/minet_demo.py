@@ -1,7 +1,21 @@
 """MiNet with and without its transfer, on drawn faces.
 
-To be measured.
-Run      mer run minet_demo --seeds 0,1,2
+Data     442 drawn clips of 68 people, five folds of people; beside them 600 clips of 100
+         other people, whose expressions are plain. Scores on them say nothing about
+         real corpora.
+Rows     full; l_c_alone, which sees no macro-expression, as the paper's row L_c;
+         l_c_from_manet, L_c alone too, but fine-tuned from MaNet; full_from_own.
+Setting  32 pixels, 8 frames, five plain convolutions of width 16, mirrored at random,
+         3e-4, MaNet 60 epochs, MiNet 20 and then 30; MiNet begins as MaNet ended
+         but in the rows l_c_alone and full_from_own.
+Measured 27 November 2026, seed 0, SYNTHETIC: UF1 full 0.641 [0.559, 0.705], l_c_alone
+         0.522 [0.444, 0.586], which is -0.119 [-0.196, -0.045]; l_c_from_manet 0.655
+         [0.577, 0.719], +0.015 [-0.030, +0.059]; full_from_own 0.520 [0.445, 0.582],
+         -0.121 [-0.189, -0.054]. So it is MaNet's weights that transfer; the losses
+         beside L_c add nothing that can be told here. A fresh discriminator tells
+         domains of unseen clips at 0.816 before `align` and 0.771 after it, of
+         full_from_own at 0.989 and 0.988. 14 minutes in all, on one core.
+Run      mer run minet_demo --seeds 0
 """
 
 import dataclasses
