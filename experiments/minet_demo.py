@@ -1,7 +1,7 @@
 """MiNet with and without its transfer, on drawn faces.
 
-Data     442 drawn clips of 68 people, five folds of people; beside them 600 clips of 100
-         other people, whose expressions are plain. Scores on them say nothing about
+Data     442 drawn clips of 68 people, five folds of people; beside them 600 clips of
+         100 other people, whose expressions are plain. Scores on them say nothing about
          real corpora.
 Rows     full; l_c_alone, which sees no macro-expression, as the paper's row L_c;
          l_c_from_manet, L_c alone too, but fine-tuned from MaNet; full_from_own.
