@@ -50,7 +50,7 @@ BALANCED = dataclasses.replace(
     label_counts=(36, 36, 36),
     confound=0.0,
 )
-# The same people's faces tell the label of five clips in nine.
+# Other people, whose faces tell the label of five clips in nine.
 LEANING = dataclasses.replace(CONFOUNDED, name="synthetic_leaning", confound=1 / 3)
 # Few people, often filmed, whose faces tell the label of three clips in five; and many
 # others, of whom they tell nothing.

@@ -109,10 +109,8 @@ def _beginning(
 def _look(program: Program, name: str, nets: Nets, clips: np.ndarray) -> np.ndarray:
     """Returns float[L, n, D] of an input's clips, a batch of the stage at a time."""
     look, batch = program.features[name], program.system.stages[-1].inputs[name]
-    index = np.full(-(-len(clips) // batch) * batch, -1, np.int32)
-    index[: len(clips)] = clips
-    found = []
-    for rows in index.reshape(-1, batch):
-        own = put(program.mesh, np.tile(rows, (program.width, 1)))
-        found.append(jax.device_get(look(*nets, own, program.clips)))
+    found = [
+        jax.device_get(look(*nets, index, program.clips))
+        for index in program.batches(clips, batch)
+    ]
     return np.concatenate(found, axis=1)[:, : len(clips)]

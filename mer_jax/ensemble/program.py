@@ -124,16 +124,17 @@ class Program:
 
     def _found(self, stage: str, name: str, state: RunState, clips: np.ndarray):
         """Returns what is found in clips, [L, n, ...], a step's batch at a time."""
-        batch = self.stages[stage].inputs[name]
-        index = np.full(-(-len(clips) // batch) * batch, -1, np.int32)
-        index[: len(clips)] = clips
         look, nets = self.remember(stage, name), (state.params, state.model_state)
-        parts = [
-            look(*nets, self._everywhere(rows), self.clips)
-            for rows in index.reshape(-1, batch)
-        ]
+        batches = self.batches(clips, self.stages[stage].inputs[name])
+        parts = [look(*nets, index, self.clips) for index in batches]
         join = lambda *parts: jnp.concatenate(parts, 1)[:, : len(clips)]
         return put(self.mesh, jax.tree.map(join, *parts))
+
+    def batches(self, clips: np.ndarray, batch: int) -> list[jax.Array]:
+        """Returns clips as int32[L, batch] each, alike in all runs; -1 at the end."""
+        index = np.full(-(-len(clips) // batch) * batch, -1, np.int32)
+        index[: len(clips)] = clips
+        return [self._everywhere(rows) for rows in index.reshape(-1, batch)]
 
     def _row(self, clips: np.ndarray) -> np.ndarray:
         """Returns int32[N], where each of some clips is among them; 0 of others."""

@@ -68,8 +68,9 @@ def single(
         hits = classification.accuracy(logits, labels, where=mask)
         return total, Aux({"accuracy": hits}, {**model_state, net: statistics})
 
-    from_manet = domain == "micro" and config.minet_init == "manet"
-    further = Transfer(stage="macro", nets={"minet": "manet", "head": "head"})
+    begins: tuple[Transfer, ...] = ()
+    if domain == "micro" and config.minet_init == "manet":
+        begins = (Transfer(stage="macro", nets={"minet": "manet", "head": "head"}),)
     return Stage(
         name=domain,
         source=Source(batch=config.batch, pool=POOL[domain]),
@@ -77,7 +78,7 @@ def single(
         init=init,
         updates=(Update(name=net, gradients=gradients_of(loss), tx=adam(config)),),
         prepare=prepare,
-        init_from=(further,) if from_manet else (),
+        init_from=begins,
     )
 
 
