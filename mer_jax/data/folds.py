@@ -1,6 +1,7 @@
 """Divisions of a corpus: which clips train and which test."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from mer_jax import rng
 from mer_jax.data.corpus import Corpus
 from mer_jax.errors import UserError
 
-Division = Literal["loso", "5fold", "corpus", "5fold-leaky"]
+Division = Literal["loso", "5fold", "10fold", "corpus", "5fold-leaky"]
 FOLDS = 5
 
 
@@ -57,27 +58,31 @@ def leave_one_corpus_out(corpus: Corpus) -> tuple[Fold, ...]:
     return _by_group(corpus, corpus.corpora, "leave-one-corpus-out", "corpora")
 
 
-def subject_folds(corpus: Corpus) -> tuple[Fold, ...]:
-    """Returns five folds of about as many clips; no subject is in two of them.
+def subject_folds(corpus: Corpus, count: int = FOLDS) -> tuple[Fold, ...]:
+    """Returns folds of about as many clips; no subject is in two of them.
 
     The subject with the most clips left goes to the fold with the fewest, ties by
     name: nothing random.
 
+    Args:
+      corpus: what is divided.
+      count: of the folds.
+
     Raises:
-      UserError: for fewer than five subjects.
+      UserError: for fewer subjects than folds.
     """
     sizes = {s: corpus.subjects.count(s) for s in sorted(set(corpus.subjects))}
-    if len(sizes) < FOLDS:
+    if len(sizes) < count:
         raise UserError(
-            f"{FOLDS} folds by subject need {FOLDS} subjects; {corpus.name} has "
+            f"{count} folds by subject need {count} subjects; {corpus.name} has "
             f"{len(sizes)}"
         )
-    filled, fold_of = [0] * FOLDS, {}
+    filled, fold_of = [0] * count, {}
     for subject in sorted(sizes, key=lambda s: (-sizes[s], s)):
         emptiest = filled.index(min(filled))
         fold_of[subject] = emptiest
         filled[emptiest] += sizes[subject]
-    groups = [_fold_name(fold_of[s]) for s in corpus.subjects]
+    groups = [_fold_name(fold_of[s], count) for s in corpus.subjects]
     return _by_group(corpus, groups, "subject-disjoint folds", "folds")
 
 
@@ -93,7 +98,7 @@ def stratified_folds(corpus: Corpus) -> tuple[Fold, ...]:
         clips = np.flatnonzero(corpus.labels == label)
         shuffled = rng.generator("stratified folds", int(label)).permutation(clips)
         for clip in shuffled:  # dealt on where the last class stopped
-            groups[clip] = _fold_name(dealt % FOLDS)
+            groups[clip] = _fold_name(dealt % FOLDS, FOLDS)
             dealt += 1
     if dealt < FOLDS:
         raise UserError(f"{FOLDS} folds need {FOLDS} clips; {corpus.name} has {dealt}")
@@ -110,6 +115,7 @@ class DivisionRule(NamedTuple):
 DIVISIONS: Mapping[Division, DivisionRule] = {
     "loso": DivisionRule(leave_one_subject_out),
     "5fold": DivisionRule(subject_folds),
+    "10fold": DivisionRule(functools.partial(subject_folds, count=10)),
     "corpus": DivisionRule(leave_one_corpus_out),
     "5fold-leaky": DivisionRule(
         stratified_folds, "LEAKY: clips of one subject both train and test"
@@ -117,8 +123,8 @@ DIVISIONS: Mapping[Division, DivisionRule] = {
 }
 
 
-def _fold_name(number: int) -> str:
-    return f"fold {number + 1} of {FOLDS}"
+def _fold_name(number: int, count: int) -> str:
+    return f"fold {number + 1:0{len(str(count))}} of {count}"  # sorted by number
 
 
 def _by_group(corpus, groups: Sequence[str], what: str, unit: str) -> tuple[Fold, ...]:

@@ -74,9 +74,10 @@ class Protocol:
     Attributes:
       name: of a definition, `mer data protocols` lists them; or the path of a TOML
         file of your own. Its stem is part of every run's random key.
-      division: "loso" leaves one subject out; "5fold" one fifth of the subjects;
-        "corpus" one corpus. "5fold-leaky" divides clips, not subjects: the same
-        face trains and tests, for comparison with papers that did so.
+      division: "loso" leaves one subject out; "5fold" one fifth of the subjects,
+        "10fold" a tenth; "corpus" one corpus. "5fold-leaky" divides clips, not
+        subjects: the same face trains and tests, for comparison with papers that did
+        so.
       partial: run although a real release has fewer clips than were published; the
         result says so.
     """

@@ -91,11 +91,15 @@ MANY = st.dictionaries(
 )
 
 
-@given(MANY)
-def test_no_subject_is_in_two_folds_and_sizes_are_as_even_as_subjects_allow(subjects):
+@given(MANY, st.integers(2, 5))
+def test_no_subject_is_in_two_folds_and_sizes_are_as_even_as_subjects_allow(
+    subjects, count
+):
     corpus = made(subjects)
-    folds = subject_folds(corpus)
-    assert [f.name for f in folds] == [f"fold {n} of 5" for n in range(1, 6)]
+    folds = subject_folds(corpus, count)
+    assert [f.name for f in folds] == [
+        f"fold {n} of {count}" for n in range(1, count + 1)
+    ]
     people = [{corpus.subjects[i] for i in fold.test} for fold in folds]
     assert set.union(*people) == set(subjects)
     assert sum(map(len, people)) == len(subjects)
@@ -103,13 +107,19 @@ def test_no_subject_is_in_two_folds_and_sizes_are_as_even_as_subjects_allow(subj
     assert max(sizes) - min(sizes) <= max(subjects.values())
 
 
-def test_subject_folds_are_as_even_as_those_of_scikit_learn():
+@pytest.mark.parametrize("count", [5, 10])
+def test_subject_folds_are_as_even_as_those_of_scikit_learn(count):
     from sklearn.model_selection import GroupKFold
 
     corpus = made({f"lab/{n}": 1 + (7 * n) % 13 for n in range(23)})
-    theirs = GroupKFold(5).split(corpus.labels, groups=corpus.subjects)
-    ours = sorted(len(fold.test) for fold in subject_folds(corpus))
+    theirs = GroupKFold(count).split(corpus.labels, groups=corpus.subjects)
+    ours = sorted(len(fold.test) for fold in DIVISIONS[f"{count}fold"].divide(corpus))
     assert ours == sorted(len(test) for _, test in theirs)
+
+
+def test_ten_folds_are_in_the_order_of_their_numbers():
+    folds = DIVISIONS["10fold"].divide(made({f"lab/{n}": 1 for n in range(12)}))
+    assert [f.name for f in folds] == [f"fold {n:02} of 10" for n in range(1, 11)]
 
 
 @given(MANY)
