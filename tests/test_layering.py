@@ -50,11 +50,11 @@ ONLY = {
     "cv2": ("mer_jax/preprocess", "datasets_tfds", "benchmarks"),
     "torch": ("benchmarks",),
     "tensorflow": (),
-    "scipy": (),
+    "scipy": ("mer_jax/metrics/permutation.py",),
 }
 # Packages that use nothing but these: what runs where JAX is not, or the other way.
 NOTHING_BUT = {
-    "metrics": {"numpy"},
+    "metrics": {"numpy", "scipy"},
     "losses": {"jax", "chex"},
     "models": {"jax", "flax", "safetensors"},
     "train": {"jax", "flax", "optax"},

@@ -1,12 +1,14 @@
 """From logits to honest numbers: scores, intervals over subjects, the selection ladder.
 
-NumPy only. `Results` is what an experiment hands over, `evaluate` what it gets back.
+NumPy, and SciPy for one test. `Results` is what an experiment hands over, `evaluate`
+what it gets back.
 """
 
 from mer_jax.metrics.bootstrap import Interval, Intervals, subject_intervals
 from mer_jax.metrics.evaluation import Cut, evaluate
 from mer_jax.metrics.ladder import RULES, Rule, Rung, ladder
 from mer_jax.metrics.paired import Difference, Differences, paired_differences
+from mer_jax.metrics.permutation import Permutation, paired_permutation
 from mer_jax.metrics.published import Published
 from mer_jax.metrics.results import ALL, Results
 from mer_jax.metrics.scores import (
@@ -27,6 +29,7 @@ __all__ = [
     "Differences",
     "Interval",
     "Intervals",
+    "Permutation",
     "Published",
     "Results",
     "Rule",
@@ -39,6 +42,7 @@ __all__ = [
     "ladder",
     "mean_scores",
     "paired_differences",
+    "paired_permutation",
     "subject_intervals",
     "uar",
     "uf1",

@@ -80,8 +80,8 @@ def paired_differences(
     Raises:
       ValueError: if the two do not hold the same clips, labels, subjects or classes.
     """
-    _check_same_clips(a, b)
-    both = np.concatenate([_last_epoch(a), _last_epoch(b)])  # [Sa + Sb, G, K, K]
+    check_same_clips(a, b)
+    both = np.concatenate([last_confusions(r) for r in (a, b)])  # [Sa + Sb, G, K, K]
     pooled = pooled_resamples(both, resamples=resamples, seed=seed)
     seeds, subjects = len(a.seeds), both.shape[1]
 
@@ -104,12 +104,14 @@ def paired_differences(
     )
 
 
-def _last_epoch(results: Results) -> np.ndarray:
+def last_confusions(results: Results) -> np.ndarray:
+    """Returns int64 [S, G, K, K], of each subject at the last epoch."""
     everything = results.subsets[ALL]
     return confusion_by_subject(results, everything, results.predictions[:, -1])
 
 
-def _check_same_clips(a: Results, b: Results) -> None:
+def check_same_clips(a: Results, b: Results) -> None:
+    """Raises ValueError unless clips, their labels and subjects, and classes agree."""
     if a.classes != b.classes:
         raise ValueError(f"classes differ: {a.classes} and {b.classes}")
     if different := sorted(set(a.keys) ^ set(b.keys)):
