@@ -160,18 +160,49 @@ def convolved_double(
     if given != ((3, 3), {1}, {1}):
         raise ValueError(f"must be 3x3, stride 1, padding 1, got {given}")
     # A sum rounds once, also where the net computes in half precision.
+    columns = [_halves(rows, 1) for rows in _halves(at_least_single(rhs), 0)]
+    kernels = [[kernel.astype(rhs.dtype) for kernel in row] for row in columns]
+    return _interleaved(convolve, lhs, kernels, more)
+
+
+def convolved_transposed(
+    convolve: Convolution, lhs: jax.Array, kernel: jax.Array, **more
+) -> jax.Array:
+    """Doubles a map as PyTorch's `ConvTranspose2d(C, O, 4, stride=2, padding=1)` does.
+
+    Each of the four pixels that one becomes sees 2x2 pixels of the map, by other
+    entries of the kernel each, so that no zeros are put in between.
+
+    Args:
+      convolve: the four convolutions.
+      lhs: [B, H, W, C] map.
+      kernel: [4, 4, C, O], PyTorch's [C, O, 4, 4].
+      **more: for `convolve`.
+
+    Returns:
+      [B, 2H, 2W, O].
+
+    Raises:
+      ValueError: for a kernel of another size.
+    """
+    if kernel.shape[:2] != (4, 4):
+        raise ValueError(f"the kernel must be 4x4, got {kernel.shape[:2]}")
+    taps = ((3, 1), (2, 0))  # of the former and the latter of two pixels
+    kernels = [
+        [kernel[jnp.array(rows)][:, jnp.array(columns)] for columns in taps]
+        for rows in taps
+    ]
+    return _interleaved(convolve, lhs, kernels, more)
+
+
+def _interleaved(convolve, lhs, kernels, more) -> jax.Array:
+    """Returns [B, 2H, 2W, O] of the four 2x2 kernels that its pixels see a map by."""
     pixels = [
         [
-            convolve(
-                lhs,
-                kernel.astype(rhs.dtype),
-                window_strides,
-                [(1 - i, i), (1 - j, j)],
-                **more,
-            )
-            for j, kernel in enumerate(_halves(rows, 1))
+            convolve(lhs, kernel, (1, 1), [(1 - i, i), (1 - j, j)], **more)
+            for j, kernel in enumerate(row)
         ]
-        for i, rows in enumerate(_halves(at_least_single(rhs), 0))
+        for i, row in enumerate(kernels)
     ]
     batch, height, width, _ = lhs.shape
     pairs = jnp.stack([jnp.stack(row, axis=3) for row in pixels], axis=2)

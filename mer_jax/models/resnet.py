@@ -22,11 +22,13 @@ class ResNet18(nn.Module):
       width: channels of the first stage; each further stage doubles them.
       compute: precision, convolution, rematerialised blocks.
       blocks: of a stage; 1 makes a ResNet-10.
+      pool: whether the max-pool is there; without, maps are twice as wide and high.
     """
 
     width: int = 64
     compute: Compute = Compute()
     blocks: int = 2
+    pool: bool = True
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array, train: bool) -> jax.Array:
@@ -40,7 +42,7 @@ class ResNet18(nn.Module):
         stem = functools.partial(convolution, init=FAN_OUT, name="conv1")
         x = stem(self.width, 7, self.compute, stride=2)(images)
         x = nn.relu(BatchNorm(name="bn1")(x, mask, train))
-        x = max_pool(x)
+        x = max_pool(x) if self.pool else x
         block = self.compute.block(BasicBlock)
         for stage in range(4):
             for i in range(self.blocks):

@@ -8,7 +8,13 @@ import pytest
 from mer_jax.models import decoder
 from mer_jax.models.blocks import Compute
 from mer_jax.models.convolution import im2col
-from mer_jax.models.decoder import Decoder, convolved_double, doubled, ladder
+from mer_jax.models.decoder import (
+    Decoder,
+    convolved_double,
+    convolved_transposed,
+    doubled,
+    ladder,
+)
 
 MASK = np.ones(2, bool)
 
@@ -105,6 +111,33 @@ def test_the_convolution_of_a_double_makes_no_double(convolve):
         slope = rng.normal(size=ours[0].shape)
         for a, b in zip(ours[1](slope), theirs[1](slope), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5)])
+def test_a_transposed_convolution_is_its_definition(shape):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(2, *shape, 3))
+    kernel = generator.normal(size=(4, 4, 3, 5))
+    # Each pixel puts a window on a map of twice the size, from one pixel beyond it.
+    height, width = shape
+    whole = np.zeros((2, 2 * height + 2, 2 * width + 2, 5))
+    for y, x_ in np.ndindex(shape):
+        window = np.einsum("bc,ijco->bijo", x[:, y, x_], kernel)
+        whole[:, 2 * y : 2 * y + 4, 2 * x_ : 2 * x_ + 4] += window
+    layout = ("NHWC", "HWIO", "NHWC")
+    for convolve in (jax.lax.conv_general_dilated, im2col):
+        found = convolved_transposed(
+            convolve,
+            jnp.float32(x),
+            jnp.float32(kernel),
+            dimension_numbers=layout,
+        )
+        np.testing.assert_allclose(found, whole[:, 1:-1, 1:-1], rtol=1e-4, atol=1e-5)
+
+
+def test_transposed_convolutions_of_other_windows_are_refused():
+    with pytest.raises(ValueError, match="4x4"):
+        convolved_transposed(im2col, jnp.zeros((1, 2, 2, 3)), jnp.zeros((3, 3, 3, 1)))
 
 
 def test_it_rounds_the_sums_of_half_precision_once():

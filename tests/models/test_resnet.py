@@ -52,6 +52,15 @@ def test_other_sizes_are_rounded_up(size, edge):
     assert maps["__call__"][0].shape == (2, edge, edge, 32)
 
 
+def test_without_its_pool_maps_are_twice_as_wide():
+    net = ResNet18(4, pool=False)
+    images, mask = jnp.zeros((2, 32, 32, 3)), jnp.ones(2, bool)
+    found, variables = net.init_with_output(jax.random.key(0), images, mask, False)
+    assert found.shape == (2, 2, 2, 32)
+    pooled = ResNet18(4).init(jax.random.key(0), images, mask, False)
+    jax.tree.map(np.testing.assert_array_equal, variables, pooled)
+
+
 def test_one_block_a_stage_is_the_first_of_two():
     names = lambda maps: {name for name in maps if name != "__call__"}
     (deep, many), (shallow, few) = (

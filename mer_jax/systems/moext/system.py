@@ -15,6 +15,7 @@ from mer_jax.losses.reconstruction import Reduction
 from mer_jax.models import decoder
 from mer_jax.models.blocks import Compute
 from mer_jax.models.computing import Convolve, Precision, computing
+from mer_jax.models.posing import posed
 from mer_jax.models.weights import Weights, adopt, read
 from mer_jax.systems.moext import nets, separator, views
 from mer_jax.systems.moext.loss import Negative
@@ -164,7 +165,7 @@ class MoExt:
         """Returns clips [B, F, H, W, C] turned, where the stage is augmented."""
         if not self.augments(stage):
             return frames
-        return views.posed(frames, views.drawn_pose(key, len(frames), self.aug10))
+        return posed(frames, views.drawn_pose(key, len(frames), self.aug10))
 
     def passes(self, stage: str) -> int:
         """Returns the passes over the clips that make an epoch of a stage."""

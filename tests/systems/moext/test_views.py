@@ -5,15 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scipy.ndimage
 from hypothesis import given, settings
 
+from mer_jax.models.posing import posed
 from mer_jax.systems.moext.views import (
     GRID,
-    Pose,
     drawn_pose,
     grid_pose,
-    posed,
     three_views,
 )
 
@@ -25,13 +23,9 @@ three = jax.jit(three_views, compiler_options=QUICK)
 turn = jax.jit(posed, compiler_options=QUICK)
 
 
-def clips(count=10, seed=0, height=SIZE, width=SIZE):
-    shape = (count, 2, height, width, 3)
+def clips(count=10, seed=0):
+    shape = (count, 2, SIZE, SIZE, 3)
     return np.random.default_rng(seed).random(shape, np.float32)
-
-
-def pose(mirror, degrees):
-    return Pose(jnp.array(mirror), jnp.array(degrees, jnp.float32))
 
 
 # Poses.
@@ -48,27 +42,6 @@ def test_the_first_cell_is_the_clip_itself_bit_for_bit():
     frames = clips()
     found = turn(frames, grid_pose(jnp.zeros(10, int)))
     np.testing.assert_array_equal(found, frames)
-
-
-def test_mirrored_pixels_are_the_very_pixels():
-    frames = clips(2)
-    found = turn(frames, pose([True, False], [0, 0]))
-    np.testing.assert_array_equal(found[0], frames[0, ..., ::-1, :])
-    np.testing.assert_array_equal(found[1], frames[1])
-
-
-@pytest.mark.parametrize("degrees", [-10.0, -5.0, 5.0, 7.3, 10.0])
-@pytest.mark.parametrize("mirror", [False, True])
-@pytest.mark.parametrize("shape", [(16, 16), (15, 20)])
-def test_a_rotation_is_scipys(degrees, mirror, shape):
-    frames = clips(1, height=shape[0], width=shape[1])
-    found = turn(frames, pose([mirror], [degrees]))[0]
-    for frame, turned in zip(frames[0], np.asarray(found), strict=True):
-        frame = frame[:, ::-1] if mirror else frame
-        expected = scipy.ndimage.rotate(
-            frame, degrees, order=1, reshape=False, mode="nearest"
-        )
-        np.testing.assert_allclose(turned, expected, atol=1e-5)
 
 
 def test_onset_and_apex_are_turned_alike():
