@@ -9,7 +9,7 @@ import pytest
 from jax.test_util import check_grads
 
 from mer_jax.losses import reconstruction
-from mer_jax.losses.reconstruction import absolute_error
+from mer_jax.losses.reconstruction import absolute_error, squared_error
 
 SHAPE = (4, 2, 5, 5, 3)
 WHERE = np.array([True, False, True, True])
@@ -45,16 +45,37 @@ def test_gradients_match_finite_differences():
         check_grads(loss, (found,), order=1, modes=["rev"], eps=1e-6)
 
 
-def test_half_precision_is_summed_in_single():
+def test_the_squared_error_is_the_mean_over_valid_clips_and_all_pixels():
+    found, target = drawn()
+    expected = np.square(found - target)[WHERE].mean()
+    loss = squared_error(found, target, where=WHERE)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+    whole = squared_error(found, target)
+    np.testing.assert_allclose(whole, np.square(found - target).mean(), rtol=1e-6)
+
+
+def test_its_gradient_is_the_difference_and_none_of_padding_rows():
+    found, target = drawn()
+    gradient = jax.grad(lambda x: squared_error(x, target, where=WHERE))(found)
+    expected = 2 * (found - target) / (3 * np.prod(SHAPE[1:]))
+    expected[~WHERE] = 0
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("error", [absolute_error, squared_error])
+def test_half_precision_is_summed_in_single(error):
     half = jnp.full((2, 64, 64, 3), 0.1, jnp.bfloat16)
-    loss = absolute_error(half, jnp.zeros_like(half))
+    loss = error(half, jnp.zeros_like(half))
     assert loss.dtype == jnp.float32
-    np.testing.assert_allclose(loss, np.float32(half[0, 0, 0, 0]), rtol=1e-5)
+    power = 1 if error is absolute_error else 2
+    expected = np.float32(half[0, 0, 0, 0]) ** power
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-def test_shapes_that_disagree_are_refused():
+@pytest.mark.parametrize("error", [absolute_error, squared_error])
+def test_shapes_that_disagree_are_refused(error):
     with pytest.raises(AssertionError):
-        absolute_error(jnp.zeros(SHAPE), jnp.zeros(SHAPE[:-1]))
+        error(jnp.zeros(SHAPE), jnp.zeros(SHAPE[:-1]))
 
 
 def test_docstring_examples():
