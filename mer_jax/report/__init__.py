@@ -2,6 +2,7 @@
 
 from mer_jax.report.row import (
     STAMP,
+    Cost,
     Embedded,
     Embedding,
     PoolInfo,
@@ -14,6 +15,7 @@ from mer_jax.report.write import Written, write
 
 __all__ = [
     "STAMP",
+    "Cost",
     "Embedded",
     "Embedding",
     "PoolInfo",

@@ -11,6 +11,8 @@ from mer_jax.report.row import Row, SampleClips
 _INK, _STAMP_INK, _DPI = "#1a1a1a", "#b00020", 150
 _CELL, _GAP, _MARGINS = 1.25, 0.12, (2.8, 1.2)  # inches; a cell's longer side
 _LINES = 0.7  # inches, least height of a cell: that of a clip's label
+_MAP, _GREY = "viridis", "gray"  # colours
+_OPACITY = 0.7  # of a map laid over an image, where it is greatest
 _HEADING, _LABEL = 18, 30  # characters in a line
 
 
@@ -19,7 +21,8 @@ def clips_png(row: Row, clips: SampleClips) -> bytes:
 
     Args:
       row: what the clips belong to.
-      clips: at least one; maps are drawn in colours from 0 to 1, images as they are.
+      clips: at least one; maps are drawn in colours from 0 to 1, images as they are,
+        a map over an image the more opaque the greater it is.
 
     Returns:
       A PNG file.
@@ -54,14 +57,19 @@ def _line(axes, pictures: Sequence[np.ndarray | None]) -> None:
         ax.set_xticks([])
         ax.set_yticks([])
         ax.spines[:].set_visible(False)
-        if picture is not None:
-            ax.imshow(picture, cmap="viridis", vmin=0, vmax=255)
+        if picture is not None and picture.shape[2:] == (2,):
+            image, over = np.moveaxis(picture, 2, 0)
+            ax.imshow(image, cmap=_GREY, vmin=0, vmax=255)
+            ax.imshow(over, cmap=_MAP, vmin=0, vmax=255, alpha=_OPACITY * over / 255)
+        elif picture is not None:
+            ax.imshow(picture, cmap=_MAP, vmin=0, vmax=255)
 
 
 def _scale(figure, grid) -> None:
     """Adds the colours of maps, as high as a picture."""
     images = [image for ax in grid.flat for image in ax.get_images()]
-    maps = [image for image in images if image.get_array().ndim == 2]
+    coloured = [image for image in images if image.get_cmap().name == _MAP]
+    maps = [image for image in coloured if image.get_array().ndim == 2]
     if maps:
         high = {"shrink": 1 / len(grid), "aspect": 8, "fraction": 0.05, "pad": 0.02}
         bar = figure.colorbar(maps[0], ax=grid, ticks=[0, 255], **high)

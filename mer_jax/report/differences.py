@@ -2,27 +2,56 @@
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from mer_jax.metrics import Differences, paired_differences
+from mer_jax.metrics import (
+    Differences,
+    Permutation,
+    paired_differences,
+    paired_permutation,
+)
 from mer_jax.report.row import Row
 
 OTHER_PROTOCOL, OTHER_CLIPS = "other protocol", "other clips"
 
 
-def to_first(rows: Sequence[Row]) -> dict[str, Differences | str]:
-    """Returns row name -> its scores minus the first row's, or why there are none.
+class Compared(NamedTuple):
+    """A row beside the first.
+
+    Attributes:
+      differences: its scores minus those of the first.
+      permutation: whether UF1 differs; None where the rows' numbers of seeds do.
+    """
+
+    differences: Differences
+    permutation: Permutation | None
+
+    @property
+    def distinguishable(self) -> bool:
+        """Whether UF1 differs by its interval and by its p, if there is one."""
+        tested = self.permutation is None or self.permutation.distinguishable
+        return tested and self.differences.uf1.distinguishable
+
+
+def to_first(rows: Sequence[Row]) -> dict[str, Compared | str]:
+    """Returns row name -> how it differs from the first row, or why nobody says.
 
     Rows are compared where they hold the same clips of one protocol; some clips are
     missing while runs are. The first row is not in it.
     """
     first, *others = rows
-    return {row.name: _minus(row, first) for row in others}
+    return {row.name: _compared(row, first) for row in others}
 
 
-@functools.lru_cache(maxsize=64)  # three files of a report and the terminal ask for it
-def _minus(row: Row, first: Row) -> Differences | str:
+@functools.lru_cache(maxsize=64)  # files of a report and the terminal ask for it
+def _compared(row: Row, first: Row) -> Compared | str:
     if row.protocol.hash != first.protocol.hash:
         return OTHER_PROTOCOL
     if set(row.results.keys) != set(first.results.keys):
         return OTHER_CLIPS
-    return paired_differences(first.results, row.results)
+    pair = first.results, row.results
+    alike = len(first.results.seeds) == len(row.results.seeds)
+    return Compared(
+        differences=paired_differences(*pair),
+        permutation=paired_permutation(*pair) if alike else None,
+    )

@@ -7,6 +7,7 @@ from mer_jax.report.curves import CURVES_HOW
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import Embedding, Row
+from mer_jax.report.text import named
 
 
 def training(row: Row, file: str) -> list[str]:
@@ -59,11 +60,6 @@ def _section(
     if not rows:
         return []
     stamps = {row.stamp for row in rows if row.stamp}
-    body = [(_marked(row), *own) for row in rows for own in cells(row)]
+    body = [(named(row), *own) for row in rows for own in cells(row)]
     heading = titled(f"## {question}", *stamps)
     return [heading, "", *table(("row", *header), body), how, ""]
-
-
-def _marked(row: Row) -> str:
-    marks = [mark for mark in (row.stamp, row.warning) if mark]
-    return "; ".join([f"`{row.name}`", *marks])

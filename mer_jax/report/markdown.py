@@ -6,15 +6,14 @@ import numpy as np
 
 from mer_jax.metrics import ALL, Published
 from mer_jax.report.blocks import table, titled
-from mer_jax.report.differences import to_first
 from mer_jax.report.inside import embedded, probes, training
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
+from mer_jax.report.side_by_side import side_by_side
 from mer_jax.report.text import (
     SCORES,
     chosen,
-    compared_how,
-    difference,
     flatten,
+    named,
     number,
     over_seeds,
     pooled,
@@ -40,7 +39,7 @@ def report_markdown(
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [titled("# Results", *stamps), ""]
     if len(rows) > 1:
-        lines += _overview(rows)
+        lines += [*side_by_side(rows), *_overview(rows)]
     for row in rows:
         lines += _row(row, confusions[row.name], pictures.get(row.name, {}))
     return "\n".join(lines + probes(rows))
@@ -70,30 +69,24 @@ def _row(
 
 
 def _overview(rows: Sequence[Row]) -> list[str]:
-    differences = to_first(rows)
     published = any(_published_uf1(row) for row in rows)
 
     def line(row: Row) -> tuple[str, ...]:
-        cut, of = row.cuts[ALL], differences.get(row.name)
-        protocol = f"{row.protocol.name} `{row.protocol.hash}`"
-        marks = [m for m in (row.stamp, row.warning) if m]
+        cut = row.cuts[ALL]
         return (
-            "; ".join([f"`{row.name}`", *marks]),
-            protocol,
+            named(row),
+            f"{row.protocol.name} `{row.protocol.hash}`",
             str(cut.clips),
             *(scored(cut, name) for name in SCORES),
             number(cut.random.uf1),
             *([_published_uf1(row) or number(None)] if published else []),
-            number(None) if of is None else difference(of),
         )
 
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [titled("## All rows", *stamps), ""]
     header = ["row", "protocol", "clips", *SCORES.values(), "random UF1"]
     header += ["published UF1"] if published else []
-    lines += table([*header, "UF1 minus first row"], map(line, rows))
-    if told := compared_how(differences):
-        lines += [told, ""]
+    lines += table(header, map(line, rows))
     if published:
         lines += ["Whose the published numbers are is said below, row by row.", ""]
     if len({row.protocol.hash for row in rows}) > 1:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from mer_jax.metrics.probes import Probe
 from mer_jax.report.row import Row
@@ -19,7 +20,7 @@ PROBED_HOW = (
 )
 
 
-def over_runs(row: Row) -> dict[str, dict[str, object]]:
+def over_runs(row: Row) -> dict[str, dict[str, dict[str, Any]]]:
     """Returns group of people -> "before" and "after" -> mean, least and greatest."""
     return {
         group: {

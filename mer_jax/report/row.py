@@ -116,6 +116,29 @@ class Embedding:
     domains: Mapping[str, Embedded]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a row takes; None is what its runs did not record.
+
+    Attributes:
+      predicting: parameters that predictions are computed from.
+      trained: those that the last stage trains, of nets that only help it, too.
+      held: all of the last stage.
+      flops: of training one fold with one seed, mean over these: twice the
+        multiply-adds of matrix products and convolutions.
+      flops_once: of the stages that are trained once for all folds, mean over seeds.
+      seconds, seconds_once: likewise, as they passed.
+    """
+
+    predicting: int | None = None
+    trained: int | None = None
+    held: int | None = None
+    flops: float | None = None
+    flops_once: float | None = None
+    seconds: float | None = None
+    seconds_once: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Row:
     """One line of a results table.
@@ -134,6 +157,7 @@ class Row:
       domains: further input -> likewise.
       embedding: features of the sample's clips and of others, or None.
       curves: stage -> metric of training -> over the runs.
+      cost: parameters, operations and time.
     """
 
     name: str
@@ -151,6 +175,7 @@ class Row:
     )
     embedding: Embedding | None = None
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+    cost: Cost = Cost()
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol
@@ -194,6 +219,11 @@ class Row:
     def stamp(self) -> str:
         """`STAMP` if the row is synthetic, else nothing."""
         return STAMP if self.synthetic else ""
+
+    @property
+    def marks(self) -> list[str]:
+        """What stands beside the row's name wherever it is scored."""
+        return [mark for mark in (self.stamp, self.warning) if mark]
 
     @property
     def warning(self) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Differences, Published, Rung
-from mer_jax.report.differences import to_first
+from mer_jax.metrics import ALL, Cut, Published, Rung
+from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.domains import domains_over_runs
 from mer_jax.report.probes import over_runs
 from mer_jax.report.row import SCOPES, STAMP, Row
+from mer_jax.report.side_by_side import records
 from mer_jax.report.text import SCORES, selected
 
 # An indented list of numbers, to be put on one line. JSON strings hold no line feed.
@@ -37,6 +38,11 @@ def report_csv(rows: Sequence[Row]) -> str:
             *(_published_line(row, cut, p) for p in row.published_of(cut.name)),
         )
     )
+
+
+def side_by_side_csv(rows: Sequence[Row]) -> str:
+    """Returns one line per row: scores, identity, and what the row takes."""
+    return _csv({k: _cell(v) for k, v in record.items()} for record in records(rows))
 
 
 def predictions_csv(row: Row) -> str:
@@ -72,6 +78,7 @@ def report_json(rows: Sequence[Row]) -> str:
             | {"minus_first_row": _minus(rows[0], differences.get(row.name))}
             for row in rows
         ],
+        "side_by_side": records(rows) if len(rows) > 1 else [],
     }
     text = json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
     return _LIST.sub(lambda found: " ".join(found[0].split()), text)
@@ -128,6 +135,12 @@ def _published_line(row: Row, cut: Cut, published: Published) -> dict[str, objec
     }
 
 
+def _cell(value: Any) -> str:
+    if value is None or isinstance(value, float):
+        return _decimal(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _decimal(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.6f}"
 
@@ -157,21 +170,24 @@ def _result(row: Row) -> dict[str, object]:
         "provenance": row.provenance,
         "probes": over_runs(row),
         "domains": domains_over_runs(row),
+        "cost": row.cost,
     }
 
 
-def _minus(first: Row, of: Differences | str | None) -> dict[str, object] | None:
+def _minus(first: Row, of: Compared | str | None) -> dict[str, object] | None:
     """Returns what a row scores above the first; None for the first itself."""
     if of is None:
         return None
     if isinstance(of, str):
         return {"first_row": first.name, "not_compared": of}
-    differences = {name: getattr(of, name) for name in SCORES}
+    differences = {name: getattr(of.differences, name) for name in SCORES}
     return {
         "first_row": first.name,
         "not_compared": None,
-        "level": of.level,
-        "resamples": of.resamples,
+        "distinguishable": of.distinguishable,
+        "permutation": of.permutation,
+        "level": of.differences.level,
+        "resamples": of.differences.resamples,
         **{
             name: _plain(one) | {"distinguishable": one.distinguishable}
             for name, one in differences.items()

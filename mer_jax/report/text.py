@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Differences, Interval, Published, Rung
-from mer_jax.report.differences import to_first
+from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
+from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import (
@@ -37,33 +37,49 @@ def interval(value: Interval) -> str:
     return f"[{number(value.low)}, {number(value.high)}]"
 
 
+def named(row: Row) -> str:
+    """Spells a row's name in a table, and what must stand beside it."""
+    return "; ".join([f"`{row.name}`", *row.marks])
+
+
 def scored(cut: Cut, name: str, mark: str = "") -> str:
     """Spells one of a subset's scores, between marks, with its interval."""
     score, ends = getattr(cut.scores, name), getattr(cut.intervals, name)
     return f"{mark}{number(score)}{mark} {interval(ends)}"
 
 
-def difference(of: Differences | str) -> str:
+def difference(of: Compared | str) -> str:
     """Spells how far a row's UF1 is above another's, or why nobody says."""
     if isinstance(of, str):
         return f"{of}: not compared"
     signed = lambda value: f"{value:+z.3f}"
-    value, ends = signed(of.uf1.value), of.uf1.interval
+    value, ends = of.differences.uf1.value, of.differences.uf1.interval
+    told = f"{signed(value)} [{signed(ends.low)}, {signed(ends.high)}]"
     if math.isnan(ends.low):
-        return f"{value} [no interval]"
-    told = f"{value} [{signed(ends.low)}, {signed(ends.high)}]"
-    return told if of.uf1.distinguishable else f"{told}, not distinguishable"
+        told = f"{signed(value)} [no interval]"
+    return told if of.distinguishable else f"{told}, not distinguishable"
 
 
-def compared_how(differences: Mapping[str, Differences | str]) -> str:
+def p_value(of: Compared | str) -> str:
+    """Spells the p of a difference, a dash where there is none."""
+    if isinstance(of, str) or of.permutation is None:
+        return number(None)
+    return f"{of.permutation.p_value:.4f}"
+
+
+def compared_how(differences: Mapping[str, Compared | str]) -> str:
     """Spells what the differences to the first row are, '' where there are none."""
     compared = [d for d in differences.values() if not isinstance(d, str)]
     if not compared:
         return ""
+    level = f"{100 * compared[0].differences.level:g} %"
     return (
         "Differences to the first row are paired by clip, the same subjects resampled "
-        f"in both; brackets: {100 * compared[0].level:g} % interval; positive: this "
-        "row is above the first. Several comparisons are not corrected for."
+        f"in both; brackets: {level} interval; positive: this row is above the first. "
+        "p: two-sided, of a permutation test of UF1 that exchanges the predictions of "
+        "both rows for whole subjects; none where they have other numbers of seeds. "
+        "Not distinguishable: the interval holds 0, or p is 0.05 or more. Several "
+        "comparisons are not corrected for."
     )
 
 
@@ -208,7 +224,9 @@ def _differences(rows: Sequence[Row]) -> list[str]:
     lines += [f"  {stamp}" for stamp in dict.fromkeys(r.stamp for r in rows) if stamp]
     lines += [f"  {rows[0].warning}. {NO_RESULT}"] if rows[0].warning else []
     for row in rows[1:]:
-        told = [difference(differences[row.name])]
+        of = differences[row.name]
+        told = [difference(of)]
+        told += [f"p {p_value(of)}"] if not isinstance(of, str) else []
         told += [row.warning] if row.warning else []
         lines.append(f"  {row.name:<{width}}  {'; '.join(told)}")
     return lines + textwrap.wrap(

@@ -13,7 +13,12 @@ from mer_jax.report.embedding import embedding_png
 from mer_jax.report.markdown import report_markdown
 from mer_jax.report.pictures import confusion_png
 from mer_jax.report.row import Row, check_names
-from mer_jax.report.tables import predictions_csv, report_csv, report_json
+from mer_jax.report.tables import (
+    predictions_csv,
+    report_csv,
+    report_json,
+    side_by_side_csv,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,7 @@ class Written:
 
     Attributes:
       markdown, csv, json: one each.
+      side_by_side: of several rows, None of one.
       predictions: one per row.
       confusions: one per row and subset.
       clips: one per row that has sample clips.
@@ -32,6 +38,7 @@ class Written:
     markdown: Path
     csv: Path
     json: Path
+    side_by_side: Path | None
     predictions: tuple[Path, ...]
     confusions: tuple[Path, ...]
     clips: tuple[Path, ...]
@@ -66,9 +73,13 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
         name = f"predictions-{files[row.name]}.csv"
         predictions.append(_replace(directory / name, predictions_csv(row)))
     of = lambda kind: [own[kind] for own in pictures.values() if kind in own]
+    table = directory / "side-by-side.csv"
     paths = lambda names: tuple(directory / name for name in names)
     return Written(
         csv=_replace(directory / "report.csv", report_csv(rows)),
+        side_by_side=(
+            _replace(table, side_by_side_csv(rows)) if len(rows) > 1 else None
+        ),
         markdown=_replace(
             directory / "report.md", report_markdown(rows, confusions, pictures)
         ),

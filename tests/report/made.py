@@ -10,6 +10,7 @@ from mer_jax.metrics.curves import over_runs
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
 from mer_jax.report import (
+    Cost,
     Embedded,
     Embedding,
     PoolInfo,
@@ -112,6 +113,20 @@ def with_clips(one, *, number=2, seed=2, filmed=True):
     }
     shown = SampleClips(seed=seed, pictures=pictures, filmed=filmed)
     return dataclasses.replace(one, sample_clips=shown)
+
+
+def with_cost(one, *, once=True):
+    """A row whose runs recorded what they took, some of it once for all folds."""
+    cost = Cost(
+        predicting=1_234_567,
+        trained=23_456_789,
+        held=30_000_000,
+        flops=3.456e12,
+        flops_once=45e12 if once else 0.0,
+        seconds=12.345,
+        seconds_once=678.9 if once else 0.0,
+    )
+    return dataclasses.replace(one, cost=cost)
 
 
 def with_probes(one):

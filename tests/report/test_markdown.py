@@ -110,30 +110,6 @@ def overview(*rows):
     return table, body.split(f"{lines[-1]}\n")[1]
 
 
-def test_every_row_stands_beside_its_difference_to_the_first():
-    rows = [
-        row("a"),
-        row("better", skill=4),
-        row("alike", noise=1),
-        row("other", hash="0000"),
-        row("fewer", missing=2),
-    ]
-    table, told = overview(*rows)
-    gaps = [line["UF1 minus first row"] for line in table.values()]
-    value = rows[1].cuts["all"].scores.uf1 - rows[0].cuts["all"].scores.uf1
-    assert gaps[0] == "–"
-    assert gaps[1].startswith(f"{value:+.3f} [+0.") and "not" not in gaps[1]
-    assert gaps[2].endswith("], not distinguishable")
-    assert gaps[3:] == ["other protocol: not compared", "other clips: not compared"]
-    assert "paired by clip, the same subjects resampled in both" in told
-    assert "95 % interval" in told and "not corrected for" in told
-
-
-def test_how_rows_are_compared_is_not_said_where_none_is():
-    _, told = overview(row("a"), row("b", hash="0000"))
-    assert "paired" not in told
-
-
 def test_published_numbers_of_the_whole_sample_stand_in_the_overview():
     def printing(name, *values):
         published = tuple(Published(source="paper", uf1=v) for v in values)
@@ -151,6 +127,7 @@ def test_published_numbers_of_the_whole_sample_stand_in_the_overview():
 def test_a_single_row_has_no_overview():
     text = markdown(row())
     assert "All rows" not in sections(text) and "minus" not in text
+    assert "Systems side by side" not in sections(text)
 
 
 def test_the_conditions_are_printed():

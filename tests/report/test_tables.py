@@ -12,7 +12,7 @@ import pytest
 from mer_jax.report import STAMP
 from mer_jax.report.tables import predictions_csv, report_csv, report_json
 
-from .made import POOL, row, with_pools
+from .made import POOL, row, with_cost, with_pools
 
 
 def lines(text):
@@ -125,6 +125,8 @@ def test_the_json_has_what_each_row_scores_above_the_first():
     assert list(better) == [
         "first_row",
         "not_compared",
+        "distinguishable",
+        "permutation",
         "level",
         "resamples",
         "uf1",
@@ -132,6 +134,12 @@ def test_the_json_has_what_each_row_scores_above_the_first():
         "accuracy",
     ]
     assert (better["first_row"], better["not_compared"]) == ("a", None)
+    assert better["distinguishable"] is True
+    assert better["permutation"] == {
+        "p_value": 2 / 256,
+        "exchanges": 256,
+        "exact": True,
+    }
     assert (better["level"], better["resamples"]) == (0.95, 10_000)
     for name in ("uf1", "uar", "accuracy"):
         assert better[name]["value"] == report[1][name] - report[0][name]
@@ -139,6 +147,12 @@ def test_the_json_has_what_each_row_scores_above_the_first():
         assert better[name]["distinguishable"] is True
     assert other == {"first_row": "a", "not_compared": "other protocol"}
     assert fewer == {"first_row": "a", "not_compared": "other clips"}
+
+
+def test_the_json_has_what_a_row_took():
+    known, unknown = json.loads(report_json([with_cost(row("a")), row("b")]))["results"]
+    assert known["cost"]["predicting"] == 1_234_567
+    assert set(unknown["cost"].values()) == {None}
 
 
 def test_the_json_of_an_unfinished_experiment_is_no_result():

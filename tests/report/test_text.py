@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from mer_jax.metrics import Difference, Differences, Interval
+from mer_jax.metrics import Difference, Differences, Interval, Permutation
 from mer_jax.report import STAMP, text_summary
-from mer_jax.report.text import compared_how, difference, flatten, interval, number
+from mer_jax.report.differences import Compared
+from mer_jax.report.text import (
+    compared_how,
+    difference,
+    flatten,
+    interval,
+    number,
+    p_value,
+)
 
 from .made import POOL, row, with_pools
 
@@ -73,30 +81,44 @@ def test_the_summary_of_one_stored_epoch_has_no_ladder():
     assert "fold_epoch" not in summary
 
 
-def differing(value, low, high, level=0.95):
+def differing(value, low, high, level=0.95, p=0.001):
     uf1 = Difference(value=value, interval=Interval(low=low, high=high))
-    return Differences(uf1=uf1, uar=uf1, accuracy=uf1, level=level, resamples=9)
+    found = Differences(uf1=uf1, uar=uf1, accuracy=uf1, level=level, resamples=9)
+    test = p and Permutation(p_value=p, exchanges=9_999, exact=False)
+    return Compared(found, test)
 
 
 @pytest.mark.parametrize(
-    ("of", "told"),
+    ("of", "told", "p"),
     [
-        (differing(0.0214, 0.0031, 0.0399), "+0.021 [+0.003, +0.040]"),
-        (differing(-0.0214, -0.0399, -0.0031), "-0.021 [-0.040, -0.003]"),
+        (differing(0.0214, 0.0031, 0.0399), "+0.021 [+0.003, +0.040]", "0.0010"),
+        (differing(-0.0214, -0.0399, -0.0031), "-0.021 [-0.040, -0.003]", "0.0010"),
         (
             differing(0.0214, -0.01, 0.05),
             "+0.021 [-0.010, +0.050], not distinguishable",
+            "0.0010",
         ),
         (
-            differing(-0.0001, -0.0002, 0.0),
-            "+0.000 [+0.000, +0.000], not distinguishable",
+            differing(0.0214, 0.0031, 0.0399, p=0.05),
+            "+0.021 [+0.003, +0.040], not distinguishable",
+            "0.0500",
         ),
-        (differing(0.1, np.nan, np.nan), "+0.100 [no interval]"),
-        ("other clips", "other clips: not compared"),
+        (
+            differing(-0.0001, -0.0002, 0.0, p=1.0),
+            "+0.000 [+0.000, +0.000], not distinguishable",
+            "1.0000",
+        ),
+        (differing(0.02, 0.01, 0.03, p=None), "+0.020 [+0.010, +0.030]", "–"),
+        (
+            differing(0.1, np.nan, np.nan, p=1.0),
+            "+0.100 [no interval], not distinguishable",
+            "1.0000",
+        ),
+        ("other clips", "other clips: not compared", "–"),
     ],
 )
-def test_a_difference_has_a_sign_and_says_when_it_tells_nothing_apart(of, told):
-    assert difference(of) == told
+def test_a_difference_has_a_sign_and_says_when_it_tells_nothing_apart(of, told, p):
+    assert (difference(of), p_value(of)) == (told, p)
 
 
 def test_how_rows_were_compared_is_said_where_any_was():
@@ -104,6 +126,8 @@ def test_how_rows_were_compared_is_said_where_any_was():
     for words in (
         "paired by clip, the same subjects resampled in both; brackets: 90 %",
         "positive: this row is above the first",
+        "exchanges the predictions of both rows for whole subjects",
+        "Not distinguishable: the interval holds 0, or p is 0.05 or more",
         "Several comparisons are not corrected for.",
     ):
         assert words in told
@@ -116,11 +140,12 @@ def test_the_summary_of_several_rows_ends_with_their_differences():
     title, better, unfinished, same, *told = block.splitlines()
     assert title == "UF1 minus the first row's, a"
     assert better.startswith("  much_better  +0.") and "not" not in better
+    assert better.endswith("]; p 0.0078")
     assert unfinished == (
         "  c            other clips: not compared; "
         "INCOMPLETE: 6 of 8 folds, 30 of 40 clips"
     )
-    assert same.endswith("+0.000 [+0.000, +0.000], not distinguishable")
+    assert same.endswith("+0.000 [+0.000, +0.000], not distinguishable; p 1.0000")
     told_in_full = " ".join(line.strip() for line in told)
     assert "Several comparisons are not corrected for." in told_in_full
     assert max(map(len, told)) <= 88

@@ -24,7 +24,7 @@ def pictured(one):
 def test_every_file_is_written_and_none_is_left_over(tmp_path):
     rows = [pictured(row()), row(SHUFFLED, synthetic=True)]
     written = write(rows, tmp_path / "new" / "report")
-    files = {written.markdown, written.csv, written.json}
+    files = {written.markdown, written.csv, written.json, written.side_by_side}
     files |= {*written.predictions, *written.confusions, *written.clips}
     files |= {*written.curves, *written.embeddings}
     assert set((tmp_path / "new" / "report").iterdir()) == files
