@@ -14,6 +14,7 @@ import jax
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from mer_jax.train.gradcam import Map
 from mer_jax.typing import Batch, Draw, Key, Metrics, ModelState, Order, Params
 
 Leaves = Mapping[str, jax.Array]  # "net/module/leaf" -> array
@@ -208,12 +209,14 @@ class System:
       stages: trained in this order.
       predict: `(params, model_state, batch) -> logits [B, K]` with the nets of the
         last stage, in evaluation mode.
+      maps: of these nets, by name: what reports look at by Grad-CAM.
     """
 
     name: str
     features: Mapping[str, jax.ShapeDtypeStruct]
     stages: tuple[Stage, ...]
     predict: Callable[[Params, ModelState, Batch], jax.Array]
+    maps: Mapping[str, Map] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         """Checks that names tell the stages apart, and the updates of each."""
