@@ -22,6 +22,11 @@ from mer_jax.report.text import (
     selected,
 )
 
+_GRAD_CAM = (
+    " Grad-CAM (Selvaraju et al. 2017): where the net's last map spoke for the class "
+    "that was predicted, 1 where it did most of all frames of the clip."
+)
+
 
 def report_markdown(
     rows: Sequence[Row],
@@ -227,6 +232,8 @@ def _sample_clips(row: Row, clips: SampleClips, file: str) -> list[str]:
         "nets at the end of each stage"
     )
     told += f". {row.protocol.leak}." if row.protocol.leak else "."
+    if any("Grad-CAM" in name for own in clips.pictures.values() for name in own):
+        told += _GRAD_CAM
     if clips.filmed:
         told += " The licences of most corpora forbid publishing their faces."
     return [*lines, told, ""]

@@ -77,7 +77,8 @@ class SampleClips:
 
     Attributes:
       seed: of the runs that drew them; each clip was held out in its run.
-      pictures: clip key -> "<stage>/<name>" -> uint8[H, W] or [H, W, 3].
+      pictures: clip key -> "<stage>/<name>" -> uint8[H, W], [H, W, 3], or [H, W, 2], a
+        grey image and the map to be laid over it.
       filmed: whether a clip may show a real person.
     """
 

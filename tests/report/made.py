@@ -115,6 +115,17 @@ def with_clips(one, *, number=2, seed=2, filmed=True):
     return dataclasses.replace(one, sample_clips=shown)
 
 
+def with_overlays(one):
+    """The same, and a map over a grey image of each clip."""
+    plain = with_clips(one).sample_clips
+    over = np.stack([np.full((6, 9), 40), np.arange(54).reshape(6, 9)], -1)
+    overlay = {"tune/Grad-CAM apex": over.astype(np.uint8)}
+    pictures = {key: {**own, **overlay} for key, own in plain.pictures.items()}
+    return dataclasses.replace(
+        one, sample_clips=dataclasses.replace(plain, pictures=pictures)
+    )
+
+
 def with_cost(one, *, once=True):
     """A row whose runs recorded what they took, some of it once for all folds."""
     cost = Cost(

@@ -10,7 +10,7 @@ from PIL import Image
 from mer_jax.report import STAMP, SampleClips
 from mer_jax.report.clips import clips_png
 
-from .made import row, with_clips
+from .made import row, with_clips, with_overlays
 
 
 @pytest.fixture
@@ -58,6 +58,39 @@ def test_a_clip_is_a_line_and_a_picture_a_column(drawn):
             (shown,) = ax.get_images()
             np.testing.assert_array_equal(shown.get_array(), picture)
             assert shown.get_clim() == (0, 255)
+
+
+def test_a_map_over_an_image_is_opaque_where_it_is_great(drawn):
+    one = with_overlays(row())
+    draw(one)
+    (figure,) = drawn
+    assert figure.axes[2].get_title() == "tune\nGrad-CAM apex"
+    for ax, own in zip(
+        figure.axes[2:6:3], one.sample_clips.pictures.values(), strict=True
+    ):
+        image, over = ax.get_images()
+        grey, map = np.moveaxis(own["tune/Grad-CAM apex"], 2, 0)
+        np.testing.assert_array_equal(image.get_array(), grey)
+        np.testing.assert_array_equal(over.get_array(), map)
+        assert image.get_cmap().name == "gray" and over.get_cmap().name == "viridis"
+        assert image.get_clim() == over.get_clim() == (0, 255)
+        np.testing.assert_allclose(over.get_alpha(), 0.7 * map / 255)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("tune/Grad-CAM apex", 1), ("pretrain/some_map", 1), ("tune/image", 0)],
+)
+def test_the_colours_of_maps_are_told_where_there_are_maps_alone(drawn, name, told):
+    clips = with_overlays(row()).sample_clips
+    pictures = {key: {name: own[name]} for key, own in clips.pictures.items()}
+    shown = dataclasses.replace(clips, pictures=pictures)
+    draw(dataclasses.replace(row(), sample_clips=shown))
+    bars = drawn[0].axes[2:]
+    assert len(bars) == told
+    for bar in bars:
+        assert [t.get_text() for t in bar.get_yticklabels()] == ["0", "1"]
+        assert "viridis" in {c.get_cmap().name for c in bar.collections}
 
 
 def test_predictions_are_those_of_the_seed_that_drew(drawn):

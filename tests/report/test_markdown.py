@@ -10,7 +10,15 @@ from mer_jax.metrics import Published
 from mer_jax.report import STAMP
 from mer_jax.report.markdown import report_markdown
 
-from .made import POOL, row, with_clips, with_curves, with_embedding, with_pools
+from .made import (
+    POOL,
+    row,
+    with_clips,
+    with_curves,
+    with_embedding,
+    with_overlays,
+    with_pools,
+)
 
 
 def markdown(*rows):
@@ -186,6 +194,8 @@ def test_sample_clips_are_linked_with_what_must_be_said_of_them():
     assert "![sample clips](clips-ststnet_cde3.png)" in body
     assert "held out in the run that drew it (seed 2), with the nets" in body
     assert "licences of most corpora forbid publishing" in body
+    assert "Grad-CAM" not in body
+    assert "Grad-CAM (S" in sections(markdown(with_overlays(row())))["Sample clips"]
     drawn = sections(markdown(with_clips(row(), filmed=False)))["Sample clips"]
     assert "held out" in drawn and "licences" not in drawn
     assert "Sample clips" not in sections(markdown(row()))
