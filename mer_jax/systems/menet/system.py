@@ -18,6 +18,7 @@ from mer_jax.systems.menet.decoupling import Clipping, decoupled
 from mer_jax.systems.menet.identity import identity
 from mer_jax.systems.menet.information import Marginals, Pairs
 from mer_jax.systems.menet.nets import Pool
+from mer_jax.train.gradcam import Map
 from mer_jax.train.stage import Stage, System
 
 
@@ -103,8 +104,15 @@ class MENet:
             return network.evaluated(nets["menet"], at, seen, batch["mask"]).logits
 
         shape = (self.frames, self.size, self.size, 3)
+        branch = Map(module="branch", frames=lambda batch: batch["clip"])
         features = {"clip": jax.ShapeDtypeStruct(shape, np.uint8)}
-        return System(name="menet", features=features, stages=stages, predict=predict)
+        return System(
+            name="menet",
+            features=features,
+            stages=stages,
+            predict=predict,
+            maps={"strongest frame": branch},
+        )
 
     def tiny(self) -> "MENet":
         """Returns the system at 32 pixels, a last map of 2 x 2, for a few epochs."""

@@ -20,6 +20,7 @@ from mer_jax.systems.minet.intervals import Aggregation, View, window_length
 from mer_jax.systems.minet.judges import Reversal
 from mer_jax.systems.minet.network import Networks
 from mer_jax.systems.minet.single import Begin, single
+from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import WeightDecay
 from mer_jax.train.stage import Stage, System
 from mer_jax.typing import Draw
@@ -114,10 +115,25 @@ class MiNet:
             at = params, model_state
             return own.evaluated(at, self.unchanged(batch), batch["mask"]).logits
 
+        maps = {
+            "apex": Map(
+                module="spatial",
+                frames=lambda batch: self.unchanged(batch).apex[:, None],
+            ),
+            "strongest frame": Map(
+                module="temporal", frames=lambda batch: self.unchanged(batch).clip
+            ),
+        }
         edge = views.stored_size(self.size, self.aug)
         clip = jax.ShapeDtypeStruct((self.frames, edge, edge, 3), np.uint8)
         features = {"rise": clip}
-        return System(name="minet", features=features, stages=stages, predict=predict)
+        return System(
+            name="minet",
+            features=features,
+            stages=stages,
+            predict=predict,
+            maps=maps,
+        )
 
     def tiny(self) -> "MiNet":
         """Returns the system at 16 pixels for a few epochs."""

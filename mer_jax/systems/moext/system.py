@@ -6,6 +6,7 @@ classifies that motion, the texture branch dropped.
 """
 
 import dataclasses
+import functools
 from typing import Any, Literal, cast
 
 import jax
@@ -21,6 +22,7 @@ from mer_jax.systems.moext import nets, separator, views
 from mer_jax.systems.moext.loss import Negative
 from mer_jax.systems.moext.objective import TEXTURE, classifier, objective
 from mer_jax.systems.moext.pretrain import pretrain
+from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import Optimizer, WeightDecay, optimizer
 from mer_jax.train.stage import Loss, Stage, System, Update, gradients_of
 from mer_jax.typing import Key
@@ -107,7 +109,14 @@ class MoExt:
         if self.pretrain:
             stages = (pretrain(self, weights), objective(self, num_classes))
         features = {"onset": frame, "apex": frame}
-        return System(name="moext", features=features, stages=stages, predict=predict)
+        last = functools.partial(Map, module="separator/backbone", frames=views.pair)
+        return System(
+            name="moext",
+            features=features,
+            stages=stages,
+            predict=predict,
+            maps={"onset": last(at=0), "apex": last(at=1)},
+        )
 
     def tiny(self) -> "MoExt":
         """Returns the system at 16 pixels, a few short epochs."""

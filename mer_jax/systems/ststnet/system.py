@@ -12,6 +12,7 @@ import optax
 
 from mer_jax.losses import classification
 from mer_jax.systems.ststnet.nets import STSTNet as Net
+from mer_jax.train.gradcam import Map
 from mer_jax.train.stage import Aux, Source, Stage, System, Update, gradients_of
 from mer_jax.typing import Order
 
@@ -79,9 +80,14 @@ class STSTNet:
                 ),
             ),
         )
+        stem = Map(module="stem", frames=lambda batch: batch["flow"][:, None])
         flow = jax.ShapeDtypeStruct((self.size, self.size, 3), np.uint8)
         return System(
-            name="ststnet", features={"flow": flow}, stages=(train,), predict=predict
+            name="ststnet",
+            features={"flow": flow},
+            stages=(train,),
+            predict=predict,
+            maps={"flow": stem},
         )
 
     def tiny(self) -> "STSTNet":
