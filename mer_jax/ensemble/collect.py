@@ -24,7 +24,8 @@ class Shown(NamedTuple):
 
     Attributes:
       seed: of these runs.
-      pictures: clip key -> "<stage>/<name>" -> uint8[H, W] or [H, W, 3].
+      pictures: clip key -> "<stage>/<name>" -> uint8[H, W], [H, W, 3], or [H, W, 2], a
+        grey image and the map to be laid over it.
     """
 
     seed: int
