@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from mer_jax.errors import UserError
 
@@ -12,28 +14,35 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_atomic(path: Path, data: bytes | memoryview) -> None:
-    """Writes `data` to `path`, replacing what was there in one move.
+    """Writes `data` to `path`, the whole content; see `appearing`."""
+    with appearing(path, len(data)) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def appearing(path: Path, size: int | None = None) -> Iterator[BinaryIO]:
+    """Opens a file that replaces what is at `path`, in one move, as the block ends.
 
     A reader, or a process killed half way, sees the old file or the new one.
 
     Args:
       path: its folder is made if absent.
-      data: the whole content.
+      size: bytes that will be written, for messages.
 
     Raises:
       UserError: if it cannot be written, a full disk for one; no partial file is
-        left.
+        left, nor after another error in the block.
     """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("xb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        raise cannot_write(path, error, len(data)) from error
+        raise cannot_write(path, error, size) from error
     finally:
         with contextlib.suppress(OSError):  # gone already, if all went well
             partial.unlink()

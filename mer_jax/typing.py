@@ -13,6 +13,7 @@ import jax
 PyTree = Any
 Order = Literal["shuffled", "subject", "label"]  # of clips in an epoch
 Draw = Literal["random", "class_matched"]  # of clips that come beside these
+Of = Literal["clips", "frames"]  # what the rows of a batch are
 Key = jax.Array  # typed PRNG key, shape []
 Params = Mapping[str, PyTree]  # net name -> linen "params"
 ModelState = Mapping[str, PyTree]  # net name -> what changes but has no gradient

@@ -57,6 +57,19 @@ def test_nothing_is_left_by_an_interrupted_write(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_a_file_appears_when_its_block_ends_and_only_if_it_ends_well(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(KeyError), files.appearing(path) as file:
+        file.write(b"part")
+        raise KeyError
+    assert os.listdir(tmp_path) == []
+    with files.appearing(path) as file:
+        file.write(b"one")
+        file.write(b"two")
+        assert not path.exists()
+    assert path.read_bytes() == b"onetwo"
+
+
 def test_a_reader_never_sees_a_part(tmp_path, monkeypatch):
     path = tmp_path / "file"
     write_atomic(path, b"before")

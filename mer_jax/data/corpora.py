@@ -12,6 +12,7 @@ import numpy as np
 from mer_jax.data.builders import builder_class, full_name
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.features import feature_arrays
+from mer_jax.data.film import all_frames
 from mer_jax.data.footing import Footing
 from mer_jax.data.prepared import Prepared, Progress, find, prepare
 from mer_jax.data.protocols import Protocol
@@ -74,6 +75,7 @@ def load(
     protocol: Protocol | None,
     features: Features,
     *,
+    frames: jax.ShapeDtypeStruct | None = None,
     cache: Path,
     progress: Progress | None = None,
 ) -> Corpus:
@@ -83,6 +85,7 @@ def load(
       data: what to load.
       protocol: which clips count, as what; None takes all, unlabelled.
       features: name -> shape and dtype of one clip, from `System.features`.
+      frames: shape and dtype of one frame, if all frames of the clips are asked for.
       cache: prepared corpora and derived arrays are kept here.
       progress: told what is being done.
 
@@ -107,6 +110,8 @@ def load(
     footing = Footing(sample.chosen, owner, data, cache, progress)
     arrays = feature_arrays(footing, features)
     chosen = [c for c, keep in zip(sample.chosen, arrays.kept, strict=True) if keep]
+    kept = dataclasses.replace(footing, chosen=chosen)
+    film = None if frames is None else all_frames(kept, frames)
     return Corpus(
         name="+".join(data.corpora),
         keys=tuple(c.clip["key"] for c in chosen),
@@ -116,6 +121,7 @@ def load(
         synthetic=np.array([c.clip["synthetic"] for c in chosen], bool),
         rules=(*sample.rules, *arrays.rules),
         reduced=sample.reduced,
+        frames=film,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mer_jax.data.frames import Frames
 from mer_jax.errors import UserError
 
 
@@ -23,6 +24,7 @@ class Corpus:
         says nothing about real ones.
       rules: a line on everything that was left out, mended or guessed; for the report.
       reduced: how the clips fall short of the published sample, '' if they do not.
+      frames: of the clips, where a system trains on frames.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Corpus:
     synthetic: np.ndarray
     rules: tuple[str, ...] = ()
     reduced: str = ""
+    frames: Frames | None = None
 
     def __post_init__(self):
         """Checks what every later step relies on."""
@@ -79,11 +82,14 @@ class Corpus:
         return len(set(self.subjects))
 
     def content_hash(self) -> str:
-        """Returns 16 hex digits of keys, labels and every feature's bytes."""
+        """Returns 16 hex digits of keys, labels, every feature's bytes and frames."""
         digest = hashlib.sha256("\n".join((*self.keys, *self.classes)).encode())
         digest.update(self.labels.astype(np.int32).tobytes())
         for name in sorted(self.features):
             array = np.ascontiguousarray(self.features[name])
             digest.update(f"{name}{array.dtype}{array.shape}".encode())
             digest.update(array.tobytes())
+        if self.frames is not None:
+            digest.update(f"frames{self.frames.content}".encode())
+            digest.update(self.frames.owner.astype(np.int32).tobytes())
         return digest.hexdigest()[:16]

@@ -57,7 +57,7 @@ def frames(
     which: Literal["onset", "apex"], footing: Footing, shape: Shape
 ) -> tuple[np.ndarray, Faces]:
     """Returns uint8[N, size, size, 3] RGB crops of one frame, zero where skipped."""
-    alignment = _of_one_size(footing, shape[0])
+    alignment = of_one_size(footing, shape[0])
     position = ("onset", "apex").index(which)
 
     def compute() -> dict[str, np.ndarray]:
@@ -70,7 +70,7 @@ def frames(
     return arrays["frames"], arrays["faces"]
 
 
-def _of_one_size(footing: Footing, size: int) -> Alignment:
+def of_one_size(footing: Footing, size: int) -> Alignment:
     """Returns how faces are cut out for a system that reads one size."""
     alignment = footing.alignment(size)
     if alignment.align == "none":
@@ -101,7 +101,7 @@ def _until(
 ) -> tuple[np.ndarray, Faces]:
     """Returns crops from the onset to the frame at which each clip `ends`."""
     count, size = shape[:2]
-    alignment = _of_one_size(footing, size)
+    alignment = of_one_size(footing, size)
 
     def compute() -> dict[str, np.ndarray]:
         with Landmarker(footing.data.landmarker) as landmarks:

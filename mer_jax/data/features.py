@@ -1,6 +1,6 @@
 """What a system reads of each clip: stored by the corpus or derived from frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -8,7 +8,6 @@ import numpy as np
 
 from mer_jax.data.derive import DERIVED, rules_of
 from mer_jax.data.footing import Footing
-from mer_jax.data.prepared import Prepared
 from mer_jax.errors import UserError
 
 
@@ -40,9 +39,9 @@ def feature_arrays(
     """
     found: dict[str, np.ndarray] = {}
     faces = np.full(len(footing.chosen), "unsought")
-    filmed = all("frames" in one.stored for one in _corpora(footing))
+    filmed = all("frames" in one.stored for one in footing.corpora)
     for name, spec in features.items():
-        if all(name in one.stored for one in _corpora(footing)):
+        if all(name in one.stored for one in footing.corpora):
             found[name] = _stored(name, footing)
         elif name in DERIVED and filmed:
             found[name], faces = DERIVED[name](footing, spec.shape)
@@ -52,11 +51,6 @@ def feature_arrays(
     kept = faces != "skipped"
     rules = rules_of(footing, faces) if filmed else ()
     return Arrays({k: v[kept] for k, v in found.items()}, kept, tuple(rules))
-
-
-def _corpora(footing: Footing) -> Sequence[Prepared]:
-    by_name = {one.name: one for one in map(footing.owner_of, footing.chosen)}
-    return list(by_name.values())
 
 
 def _stored(name: str, footing: Footing) -> np.ndarray:
@@ -69,7 +63,7 @@ def _stored(name: str, footing: Footing) -> np.ndarray:
 
 
 def _cannot_give(name: str, footing: Footing) -> UserError:
-    stored = {one.name: sorted(one.stored) for one in _corpora(footing)}
+    stored = {one.name: sorted(one.stored) for one in footing.corpora}
     return UserError(f"the corpora cannot give {name!r}; they store {stored}")
 
 

@@ -42,6 +42,11 @@ class Footing:
         """The corpora's names."""
         return "+".join(self.data.corpora)
 
+    @property
+    def corpora(self) -> list[Prepared]:
+        """Those that have a clip of the sample."""
+        return list({one.name: one for one in map(self.owner_of, self.chosen)}.values())
+
     def owner_of(self, c: Chosen) -> Prepared:
         """Returns the corpus that has a clip."""
         return self.owner[c.clip["key"]]

@@ -9,8 +9,10 @@ import numpy as np
 from mer_jax.data.corpora import Data
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold, others_clips
+from mer_jax.data.frames import Frames, joined
 from mer_jax.data.protocols import Protocol
 from mer_jax.errors import UserError
+from mer_jax.typing import Of
 
 Scope = Literal["disjoint", "others", "per_fold", "once_all"]
 
@@ -46,6 +48,11 @@ class Pool:
         return self.scope in ("disjoint", "once_all")
 
     @property
+    def with_sample(self) -> bool:
+        """Whether stages that train on it train on clips of the sample, too."""
+        return self.scope in ("per_fold", "once_all")
+
+    @property
     def leak(self) -> str:
         """Why scores are no result, or nothing."""
         return _LEAKS.get(self.scope, "")
@@ -64,6 +71,7 @@ class Resident:
     subject_numbers: np.ndarray
     classes: tuple[str, ...]
     features: Mapping[str, np.ndarray]
+    frames: Frames | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -97,6 +105,9 @@ def resident(sample: Corpus, pools: Sequence[tuple[Pool, Corpus]]) -> Resident |
             name: np.concatenate([corpus.features[name] for corpus in everything])
             for name in sample.features
         },
+        frames=joined(
+            [c.frames for c in everything], [len(c.keys) for c in everything]
+        ),
     )
 
 
@@ -108,6 +119,28 @@ def resident_arrays(clips: Resident | Corpus) -> dict[str, np.ndarray]:
     """
     own = {"label": clips.labels, "subject": clips.subject_numbers}
     return {**clips.features, **own}
+
+
+def frame_arrays(clips: Resident | Corpus) -> dict[str, np.ndarray]:
+    """Returns "label" and "subject" int32[F] of every frame; see `resident_arrays`."""
+    assert clips.frames is not None
+    owner = clips.frames.owner
+    return {"label": clips.labels[owner], "subject": clips.subject_numbers[owner]}
+
+
+def positions(clips: Resident | Corpus, fold: Fold, pool: str, of: Of) -> np.ndarray:
+    """Returns int[n] positions of the clips, or frames, of a pool that train in a fold.
+
+    Args:
+      clips: all of the experiment.
+      fold: it knows the clips.
+      pool: its name, '' for the sample.
+      of: which of the two.
+    """
+    if of == "clips":
+        return fold.clips(pool)
+    assert clips.frames is not None
+    return clips.frames.of(fold.clips(pool))
 
 
 def with_pools(
