@@ -33,12 +33,13 @@ def work(
     lanes = program.width
     keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), lanes)
     total, index = np.full(lanes, STEPS, np.int32), np.tile(rows, (lanes, 1))
-    keys, total, index = put(program.mesh, (keys, total, index))
+    counts = np.ones((lanes, program.num_classes), np.int32)
+    *begun, index = put(program.mesh, (keys, total, counts, index))
     finished: dict = {}
     for name in sorted({t.stage for t in program.stages[stage].init_from}):
-        first = program.init(name)(keys, total, {}, program.clips)
+        first = program.init(name)(*begun, {}, program.clips)
         finished[name] = first.params, first.model_state
-    state = program.init(stage)(keys, total, finished, program.clips)
+    state = program.init(stage)(*begun, finished, program.clips)
     step = program.step(stage, False)
     remembered = program.remembered(stage, state)
     counted = count(step, state, index, program.clips)

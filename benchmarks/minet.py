@@ -139,7 +139,8 @@ def counted(config, name: str) -> tuple[int, int]:
     def begun():
         sources = {t.stage for t in stage.init_from}
         finished = {source: stages[source].init(key, one) for source in sources}
-        return init_run(stage, key, jnp.int32(9), batch, finished)
+        counts = jnp.ones(len(CLASSES), jnp.int32)
+        return init_run(stage, key, jnp.int32(9), counts, batch, finished)
 
     state = jax.eval_shape(begun)
     own = state.params, state.model_state, seen

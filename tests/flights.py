@@ -23,10 +23,17 @@ import mer_jax.systems
 from mer_jax.data.clips import gather_inputs
 from mer_jax.data.corpora import Data
 from mer_jax.data.corpus import Corpus
-from mer_jax.data.pools import Pool, Resident, Scope, resident_arrays, with_pools
+from mer_jax.data.frames import batch_at
+from mer_jax.data.pools import (
+    Pool,
+    Resident,
+    Scope,
+    frame_arrays,
+    resident_arrays,
+    with_pools,
+)
 from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
-from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
@@ -37,7 +44,7 @@ from mer_jax.train.step import RunState
 from . import toys
 
 PUBLISHED = [module.name for module in pkgutil.iter_modules(mer_jax.systems.__path__)]
-TOYS = {"relay": toys.Relay, "duel": toys.Duel}
+TOYS = {"relay": toys.Relay, "duel": toys.Duel, "reel": toys.Reel}
 SYSTEMS = [*PUBLISHED, *TOYS]
 ALONE = Layout(devices=1)
 TRACES: collections.Counter[tuple[str, str]] = collections.Counter()  # (system, stage)
@@ -60,8 +67,10 @@ def row(name: str, *, x64: bool = False) -> Row:
     made = config(name)
     system = counted(made.build(len(toys.CLASSES), len(toys.SUBJECTS)))
     batch = system.stages[-1].source.batch
-    corpus = toys.corpus(system.features, batch=batch)
-    others = toys.corpus(system.features, batch=batch, subjects=toys.OTHERS, seed=5)
+    draw = functools.partial(
+        toys.corpus, system.features, frames=system.frames, batch=batch
+    )
+    corpus, others = draw(), draw(subjects=toys.OTHERS, seed=5)
     if x64:
         system = system_in_float64(system)
         corpus, others = corpus_in_float64(corpus), corpus_in_float64(others)
@@ -97,17 +106,18 @@ def row_of(
     )
 
 
-def pretrained(scope: Scope, seeds: tuple[int, ...]) -> Row:
-    """The relay, its first stage on a pool of other people."""
-    plain = row("relay")
+def pretrained(scope: Scope, seeds: tuple[int, ...], name: str = "relay") -> Row:
+    """The relay, or another, its first stage on a pool of other people."""
+    plain = row(name)
     first, *rest = plain.system.stages
     source = dataclasses.replace(first.source, pool="extra")
     stages = (dataclasses.replace(first, source=source), *rest)
     system = dataclasses.replace(plain.system, stages=stages)
-    extra = toys.corpus(system.features, subjects={"zoo/1": 9, "zoo/2": 20}, seed=5)
+    people = {"zoo/1": 9, "zoo/2": 20}
+    extra = toys.corpus(system.features, frames=system.frames, subjects=people, seed=5)
     pool = Pool(name="extra", data=Data(), scope=scope)
     experiment = dataclasses.replace(
-        plain.experiment, pools=(pool,), seeds=seeds, name=f"relay-{scope}"
+        plain.experiment, pools=(pool,), seeds=seeds, name=f"{name}-{scope}"
     )
     pools = ((pool, extra),)
     return Row(
@@ -264,13 +274,22 @@ def advance(of: WaveRunner, stage: str, state: RunState, index, clips=None):
     step = with_program.step(stage, False)
     clips = with_program.clips if clips is None else clips
     remembered = with_program.remembered(stage, state)
-    return step(state, put(with_program.mesh, np.asarray(index)), clips, remembered)
+    return step(state, rows_of(with_program, stage, index), clips, remembered)
+
+
+def rows_of(of: Program, stage: str, index: Any) -> Any:
+    """What one step takes at `index` [L, rows]."""
+    (rows,) = of.rows(stage, np.asarray(index)[:, None])
+    return rows
 
 
 def batch_of(
     corpus: Corpus | Resident, index: np.ndarray, stage: Stage | None = None
 ) -> dict[str, Any]:
     """The batch that a step of one run sees, of all inputs of a stage."""
+    if stage is not None and stage.source.of == "frames":
+        batch = batch_at(corpus.frames, frame_arrays(corpus), index)
+        return jax.tree.map(jnp.asarray, batch)
     clips = jax.tree.map(jnp.asarray, resident_arrays(corpus))
     inputs = {"": len(index)} if stage is None else stage.inputs
     return dict(gather_inputs(clips, jnp.asarray(index), inputs))

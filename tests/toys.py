@@ -1,7 +1,8 @@
 """Systems and corpora made for tests: small, and odd where the published ones are not.
 
-`Relay` hands nets from stage to stage; `Duel` sets two updates against each other.
-Both learn something from the clips of `corpus`, so a test can ask that they do.
+`Relay` hands nets from stage to stage; `Duel` sets two updates against each other;
+`Reel` trains on all frames before it trains on clips. All learn something from the
+clips of `corpus`, so a test can ask that they do.
 """
 
 import dataclasses
@@ -14,6 +15,7 @@ import numpy as np
 import optax
 
 from mer_jax.data.corpus import Corpus
+from mer_jax.data.frames import Frames
 from mer_jax.data.pools import Resident
 from mer_jax.losses import classification
 from mer_jax.train.stage import (
@@ -48,6 +50,7 @@ OTHERS = {"zoo/1": 14, "zoo/2": 24}  # none of them in the sample: of 3 steps an
 def corpus(
     features: Mapping[str, jax.ShapeDtypeStruct],
     *,
+    frames: jax.ShapeDtypeStruct | None = None,
     batch: int = 8,
     subjects: Mapping[str, int] | None = None,
     seed: int = 0,
@@ -56,6 +59,7 @@ def corpus(
 
     Args:
       features: `System.features`.
+      frames: `System.frames`; clips have one to three each.
       batch: of the system; clips per subject follow from it.
       subjects: "corpus/subject" -> sixteenths of a batch.
       seed: of the draw.
@@ -68,15 +72,20 @@ def corpus(
     )
     generator = np.random.default_rng(seed)
     labels = generator.permutation(np.arange(len(keys)) % len(CLASSES))
+    made = {name: _draw(spec, labels, generator) for name, spec in features.items()}
+    film = None
+    if frames is not None:
+        owner = np.repeat(np.arange(len(keys)), 1 + np.arange(len(keys)) % 3)
+        pixels = _draw(frames, labels[owner], generator)
+        film = Frames(owner.astype(np.int32), (pixels,), f"toy {seed}")
     return Corpus(
         name="made",
         keys=tuple(keys),
         labels=labels.astype(np.int32),
         classes=CLASSES,
-        features={
-            name: _draw(spec, labels, generator) for name, spec in features.items()
-        },
+        features=made,
         synthetic=np.ones(len(keys), bool),
+        frames=film,
     )
 
 
@@ -97,6 +106,15 @@ def garbage(corpus: Corpus | Resident, rows: np.ndarray) -> dict[str, np.ndarray
         features[name] = array.copy()
         features[name][rows] = np.nan if floating else np.iinfo(array.dtype).max
     return features
+
+
+def soiled(corpus: Corpus | Resident, rows: np.ndarray) -> Frames | None:
+    """Returns the frames, those of some clips white."""
+    if corpus.frames is None:
+        return None
+    pixels = np.concatenate(corpus.frames.parts)
+    pixels[corpus.frames.of(rows)] = 255
+    return dataclasses.replace(corpus.frames, parts=(pixels,))
 
 
 class Encoder(nn.Module):
@@ -384,4 +402,101 @@ class Duel:
             features={"onset": clip, "apex": clip},
             stages=(stage,),
             predict=predict,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reel:
+    """A code of frames that two nets learn to undo, then a head on that of the apex.
+
+    Both weigh what is rare by the classes of the run.
+    """
+
+    size: int = 4
+    width: int = 6
+    batch: int = 8
+    frames: int = 24  # of a batch of frames: 2 steps an epoch in all folds
+    epochs: int = 2
+    learning_rate: float = 0.02
+
+    def tiny(self) -> "Reel":
+        return self
+
+    def build(self, num_classes: int, num_subjects: int) -> System:
+        frame = jax.ShapeDtypeStruct((self.size, self.size, 3), np.uint8)
+        encoder, decoder, head = (
+            nn.Dense(width, kernel_init=UNIFORM)
+            for width in (self.width, frame.size, num_classes)
+        )
+        adam = optax.adam(self.learning_rate)
+
+        def flat(images, like):
+            return images.reshape(len(images), -1).astype(like) / 64 - 2
+
+        def encode(params, images):
+            images = flat(images, params["encoder"]["kernel"].dtype)
+            return nn.tanh(encoder.apply({"params": params["encoder"]}, images))
+
+        def mean(values, batch):
+            weights = 1 / (1 + batch["class_counts"].astype(values.dtype))
+            return classification.masked_mean(
+                values * weights[batch["label"]], batch["mask"]
+            )
+
+        def undo(params, model_state, batch, key):
+            code = encode(params, batch["frame"])
+            code = code + 0.1 * jax.random.normal(key, code.shape, code.dtype)
+            found = decoder.apply({"params": params["decoder"]}, code)
+            error = jnp.square(found - flat(batch["frame"], code.dtype)).mean(-1)
+            people = jnp.where(batch["mask"], batch["subject"], 0).max()
+            return mean(error, batch), Aux({"people": people}, model_state)
+
+        def scores(params, model_state, batch):
+            return head.apply({"params": params["head"]}, encode(params, batch["apex"]))
+
+        def classify(params, model_state, batch, key):
+            logits = jax.nn.log_softmax(scores(params, model_state, batch))
+            label = batch["label"][:, None]
+            own = jnp.take_along_axis(logits, label, axis=1)[:, 0]
+            return mean(-own, batch), Aux({}, model_state)
+
+        def init(other, name, images):
+            def init(key, batch):
+                pixels = flat(batch[images], jnp.float32)
+                code = jnp.zeros((len(pixels), self.width))
+                return {
+                    "encoder": encoder.init(key, pixels)["params"],
+                    name: other.init(key, code)["params"],
+                }, {}
+
+            return init
+
+        def stage(name, loss, begin, source, **more):
+            update = Update(name=name, gradients=gradients_of(loss), tx=adam)
+            return Stage(
+                name=name,
+                source=source,
+                num_epochs=self.epochs,
+                init=begin,
+                updates=(update,),
+                **more,
+            )
+
+        learnt = Transfer(stage="film", nets={"encoder": "encoder"})
+        frames = Source(batch=self.frames, of="frames")
+        return System(
+            name="reel",
+            features={"apex": frame},
+            stages=(
+                stage("film", undo, init(decoder, "decoder", "frame"), frames),
+                stage(
+                    "clips",
+                    classify,
+                    init(head, "head", "apex"),
+                    Source(batch=self.batch),
+                    init_from=(learnt,),
+                ),
+            ),
+            predict=scores,
+            frames=frame,
         )

@@ -44,6 +44,10 @@ class RunOptions:
     spmd: Literal["shard_map", "pmap"] = "shard_map"
     """Two spellings of one program."""
 
+    frames: Literal["auto", "resident", "streamed"] = "auto"
+    """Of stages that train on all frames: these lie on every device, or each batch is
+    read from disk when its turn comes. auto is resident up to 2 GB. Speed only."""
+
     keep_params: Annotated[str, tyro.conf.arg(metavar="auto|all|none|N")] = "auto"
     """Runs whose trained parameters are written; auto is all, below 2 GB."""
 

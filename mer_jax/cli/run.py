@@ -63,7 +63,7 @@ def layout_of(options: RunOptions) -> Layout:
     if options.lanes < 1:
         raise UserError(f"--lanes must be 1 or more, got {options.lanes}")
     run_mesh(options.devices)
-    return Layout(options.devices, options.lanes, options.spmd)
+    return Layout(options.devices, options.lanes, options.spmd, options.frames)
 
 
 def folds_of(options: RunOptions, row: Row) -> list[str] | None:

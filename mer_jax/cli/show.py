@@ -137,8 +137,10 @@ def print_plans(plans: Sequence[Plan]) -> None:
     """Prints plans as text, one paragraph each."""
     for plan in plans:
         print(f"{plan.row}")
+        frames = f"{plan.frames} frames {plan.frames_way}, " if plan.frames else ""
         print(
-            f"  data      {plan.clips} clips, {_bytes(plan.resident_bytes)} per device"
+            f"  data      {plan.clips} clips, {frames}{_bytes(plan.resident_bytes)} "
+            "per device"
         )
         print(
             f"  runs      {plan.runs} ({plan.folds} folds x {plan.seeds} seeds), "

@@ -99,10 +99,11 @@ def _beginning(
     """Returns the nets before the first step of the last stage, made once more."""
     *earlier, last = (stage.name for stage in row.system.stages)
     keys = jnp.stack([run.key for run in wave.runs])
-    steps = np.zeros(len(keys), np.int32)  # no part of the nets
-    keys, steps = put(program.mesh, (keys, steps))
+    steps = np.zeros(len(keys), np.int32)  # no part of the nets, nor are counts
+    counts = np.zeros((len(keys), program.num_classes), np.int32)
+    begun = put(program.mesh, (keys, steps, counts))
     finished = {name: nets[name] for name in earlier}
-    state = program.init(last)(keys, steps, finished, program.clips)
+    state = program.init(last)(*begun, finished, program.clips)
     return state.params, state.model_state
 
 

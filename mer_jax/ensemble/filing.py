@@ -39,6 +39,7 @@ def provenance(program: Program) -> dict[str, Any]:
         "devices": program.mesh.size,
         "lanes": program.layout.lanes,
         "spmd": program.layout.spmd,
+        **({"frames": program.feed.way} if program.feed.frames else {}),
     }
 
 
@@ -98,8 +99,11 @@ def file_wave(
 
 def seen(runner: WaveRunner, stage: str, lane: int) -> np.ndarray:
     """Returns the keys of all clips that a stage drew, one a line, as UTF-8 bytes."""
-    drawn = np.unique(runner.indices[stage][lane])
-    keys = [runner.corpus.keys[i] for i in drawn if i >= 0]
+    index = runner.indices[stage][lane]
+    drawn = np.unique(index[index >= 0])
+    if runner.program.stages[stage].source.of == "frames":
+        drawn = np.unique(runner.program.feed.owner[drawn])
+    keys = [runner.corpus.keys[i] for i in drawn]
     return np.frombuffer("\n".join(keys).encode(), np.uint8)
 
 

@@ -42,10 +42,12 @@ class Plan:
     Attributes:
       row: name.
       clips, folds, seeds: how many.
+      frames: how many there are of clips and pools, 0 where no stage trains on them.
+      frames_way: "resident" or "streamed", see `FrameFeed`, or ''.
       runs, done: in all, and those in the ledger.
       waves, width: groups left to train, and the runs in each.
       padding: lanes of the waves whose results are thrown away.
-      resident_bytes: the clips, on every device.
+      resident_bytes: the clips, and frames if they are resident, on every device.
       state_bytes: of one run: parameters, optimiser, batch statistics.
       kept_bytes: parameters on disk at the end.
       stages: one program each.
@@ -57,6 +59,8 @@ class Plan:
 
     row: str
     clips: int
+    frames: int
+    frames_way: str
     folds: int
     seeds: int
     runs: int
@@ -118,6 +122,8 @@ def plan(
     return Plan(
         row=row.experiment.name,
         clips=len(row.corpus.keys),
+        frames=len(program.feed.frames or ()),
+        frames_way=program.feed.way if program.feed.frames else "",
         folds=len(row.folds),
         seeds=len(row.experiment.seeds),
         runs=len(runs),
@@ -125,7 +131,7 @@ def plan(
         waves=len(left),
         width=program.width,
         padding=sum(len(wave.runs) - wave.real for wave in left),
-        resident_bytes=_bytes(program.clips),
+        resident_bytes=_bytes(program.clips) + program.feed.resident_bytes,
         state_bytes=_bytes(state) // program.width,
         kept_bytes=nets * len(kept(row, program, keep_params)),
         stages=tuple(stages),
@@ -137,11 +143,9 @@ def plan(
 
 
 def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
-    state = program.abstract_state(name)
-    rows = (program.width, program.stages[name].rows)
-    index = jax.ShapeDtypeStruct(rows, np.int32)
+    state, rows = program.abstract_state(name), program.abstract_rows(name)
     step: Any = program.step(name, False)
-    arguments = state, index, program.clips, program.abstract_remembered(name)
+    arguments = state, rows, program.clips, program.abstract_remembered(name)
     total = flops.count(step, *arguments)
     start = time.monotonic()
     memory = step.lower(*arguments).compile().memory_analysis()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,9 @@ from mer_jax.data.clips import gather, gather_inputs
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold
 from mer_jax.data.pools import Resident, resident_arrays
+from mer_jax.ensemble.feed import FrameFeed, Way
 from mer_jax.ensemble.lift import Spmd, lift, per_run, put, replicate, run_mesh
+from mer_jax.ensemble.looks import check_features, looking, picture
 from mer_jax.train.stage import Stage, System
 from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
 from mer_jax.typing import PyTree
@@ -27,11 +29,13 @@ class Layout:
       devices: how many; None for all.
       lanes: runs per device, `vmap`ped where more than one.
       spmd: see `lift`.
+      frames: how frames come to the devices, see `FrameFeed`.
     """
 
     devices: int | None = None
     lanes: int = 1
     spmd: Spmd = "shard_map"
+    frames: Way = "auto"
 
 
 class Program:
@@ -46,6 +50,7 @@ class Program:
     ):
         self.system = system
         self.folds = tuple(folds)
+        self.num_classes = len(corpus.classes)
         self.max_test = max(len(fold.test) for fold in folds)
         self.stages = {stage.name: stage for stage in system.stages}
         self.layout = layout
@@ -54,6 +59,7 @@ class Program:
         self.clips: Mapping[str, jax.Array] = replicate(
             self.mesh, resident_arrays(corpus)
         )
+        self.feed = FrameFeed(corpus, self.mesh, self._lift, layout.frames)
         # Cached per program, so that a sweep's next row frees this one's clips.
         self.init = functools.cache(self._init)
         self.step = functools.cache(self._step)
@@ -72,37 +78,65 @@ class Program:
         )
 
     def _init(self, stage: str) -> Callable:
-        """Returns `(key [L], num_steps [L], finished [L, ...], clips) -> RunState`."""
+        """Returns `(key [L], num_steps [L], class_counts [L, K], finished [L, ...],
+        clips) -> RunState`.
+        """
         todo = self.stages[stage]
         rows = np.full(todo.rows, -1, np.int32)
 
-        def init(key, num_steps, finished, clips):
-            batch = gather_inputs(clips, rows, todo.inputs)
-            return init_run(todo, key, num_steps, batch, finished)
+        def init(key, num_steps, class_counts, finished, clips):
+            if todo.source.of == "frames":
+                batch = self.feed.example(todo.rows)
+            else:
+                batch = gather_inputs(clips, rows, todo.inputs)
+            return init_run(todo, key, num_steps, class_counts, batch, finished)
 
         return self._lift(init)
 
     def _step(self, stage: str, unequal: bool) -> Callable:
-        """Returns `(state, index [L, rows], clips, remembered) -> (state, metrics)`.
+        """Returns `(state, rows [L, ...], clips, remembered) -> (state, metrics)`.
 
         Args:
           stage: its name.
           unequal: some run of the wave has fewer steps per epoch than another.
 
-        What is remembered comes from `remembered`; metrics are [L].
+        Rows come from `rows`, what is remembered from `remembered`; metrics are [L].
         """
         todo = self.stages[stage]
         advance = train_step_or_wait if unequal else train_step
 
-        def step(state, index, clips, remembered):
-            batch = gather_inputs(clips, index, todo.inputs, remembered)
-            return advance(todo, state, batch)
+        def step(state, rows, clips, remembered):
+            if todo.source.of == "clips":
+                rows = gather_inputs(clips, rows, todo.inputs, remembered)
+            return advance(todo, state, rows)
 
         return self._lift(step, donate=("state",))
 
+    def rows(self, stage: str, index: np.ndarray) -> Generator[PyTree, None, None]:
+        """Yields what each of T steps takes, laid out on the devices.
+
+        Args:
+          stage: its name.
+          index: int32[L, T, rows], positions of clips or frames.
+
+        Yields:
+          int32[L, rows], or of a stage of frames the batches [L, B, ...] themselves.
+        """
+        if self.stages[stage].source.of == "frames":
+            return self.feed.batches(index)
+        return (put(self.mesh, index[:, t]) for t in range(index.shape[1]))
+
+    def abstract_rows(self, stage: str) -> PyTree:
+        """Returns the shapes of what `rows` yields."""
+        shape = self.width, self.stages[stage].rows
+        rows: PyTree = jax.ShapeDtypeStruct(shape, np.int32)
+        if self.stages[stage].source.of == "frames":
+            rows = jax.eval_shape(lambda: self.feed.example(*shape))
+        return jax.tree.map(self._on_mesh, rows)
+
     def _remember(self, stage: str, name: str) -> Callable:
         """Returns `(params, model_state, index [L, B], clips)` -> found [L, B, ...]."""
-        return self._lift(_looking(self.stages[stage].remember[name]))
+        return self._lift(looking(self.stages[stage].remember[name]))
 
     def remembered(self, stage: str, state: RunState) -> PyTree:
         """Returns what a stage remembers of its further inputs, as it begins or later.
@@ -183,7 +217,7 @@ class Program:
             if todo.inspect is None:
                 raise ValueError(f"stage {stage!r} has `shows` and no `inspect`")
             found = todo.inspect(params, model_state, gather(clips, index))
-            return {name: _picture(stage, name, found) for name in todo.shows}
+            return {name: picture(stage, name, found) for name in todo.shows}
 
         return self._lift(inspect)
 
@@ -209,7 +243,7 @@ class Program:
         widths = {name: self._width(last, name, look) for name, look in looks.items()}
         own = widths.get("")
         return {
-            name: self._lift(_looking(look, "features"))
+            name: self._lift(looking(look, "features"))
             for name, look in looks.items()
             if own is not None and widths[name] == own
         }
@@ -220,10 +254,10 @@ class Program:
         shape = (self.width, stage.inputs[name])
         index = put(self.mesh, np.zeros(shape, np.int32))
         nets = state.params, state.model_state
-        found = jax.eval_shape(self._lift(_looking(look)), *nets, index, self.clips)
+        found = jax.eval_shape(self._lift(looking(look)), *nets, index, self.clips)
         if "features" not in found:
             return None
-        _check_features(stage.name, found["features"], shape)
+        check_features(stage.name, found["features"], shape)
         return found["features"].shape[2]
 
     def test_rows(self, test: np.ndarray) -> np.ndarray:
@@ -236,9 +270,11 @@ class Program:
         """Returns the shapes [L, ...] of a stage's state, laid out on the devices."""
         keys = jax.random.split(rng.run_key(seed=0, protocol="", fold=""), self.width)
         # On the mesh, as in training: where arrays lie is part of what is traced.
-        keys, steps = put(self.mesh, (keys, np.zeros(self.width, np.int32)))
+        steps = np.zeros(self.width, np.int32)
+        counts = np.zeros((self.width, self.num_classes), np.int32)
+        begun = put(self.mesh, (keys, steps, counts))
         finished = self.abstract_finished(stage)
-        shapes = jax.eval_shape(self.init(stage), keys, steps, finished, self.clips)
+        shapes = jax.eval_shape(self.init(stage), *begun, finished, self.clips)
         return jax.tree.map(self._on_mesh, shapes)
 
     def abstract_finished(self, stage: str) -> PyTree:
@@ -249,51 +285,9 @@ class Program:
 
     def _metric_names(self, stage: str) -> tuple[str, ...]:
         """Returns the metrics of one step, sorted."""
-        rows = (self.width, self.stages[stage].rows)
-        index = put(self.mesh, np.zeros(rows, np.int32))
-        state = self.abstract_state(stage)
+        state, rows = self.abstract_state(stage), self.abstract_rows(stage)
         step, kept = self.step(stage, False), self.abstract_remembered(stage)
-        return tuple(sorted(jax.eval_shape(step, state, index, self.clips, kept)[1]))
+        return tuple(sorted(jax.eval_shape(step, state, rows, self.clips, kept)[1]))
 
     def _on_mesh(self, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=per_run(self.mesh))
-
-
-def _looking(look: Callable, only: str = "") -> Callable:
-    """Returns `(params, model_state, index [B], clips)` -> what a look finds of them.
-
-    Args:
-      look: an `inspect` of a stage.
-      only: what to return of it; '' for everything, by name.
-    """
-
-    def inspect(params, model_state, index, clips):
-        found = dict(look(params, model_state, gather(clips, index)))
-        return found[only] if only else found
-
-    return inspect
-
-
-def _picture(stage: str, name: str, found: Mapping[str, jax.Array]) -> jax.Array:
-    if name not in found:
-        raise ValueError(f"stage {stage!r} shows {name!r}; it inspects {sorted(found)}")
-    array = found[name]
-    floating = jnp.issubdtype(array.dtype, jnp.floating)
-    if not floating or not (array.ndim == 3 or array.shape[3:] == (3,)):
-        raise ValueError(
-            f"stage {stage!r} shows {name!r}, {array.dtype}{list(array.shape)}: a "
-            "picture is float[B, H, W] or [B, H, W, 3]"
-        )
-    return array
-
-
-def _check_features(
-    stage: str, found: jax.ShapeDtypeStruct, lanes_and_batch: tuple[int, ...]
-) -> None:
-    floating = jnp.issubdtype(found.dtype, jnp.floating)
-    if not floating or found.ndim != 3 or found.shape[:2] != lanes_and_batch:
-        raise ValueError(
-            f"stage {stage!r} inspects 'features', {found.dtype}"
-            f"{list(found.shape[1:])} of {lanes_and_batch[1]} clips: the probes need "
-            "float[B, D]"
-        )

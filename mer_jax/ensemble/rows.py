@@ -2,14 +2,21 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mer_jax.data.corpora import load
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold, sample_hash
-from mer_jax.data.pools import Pool, Resident, resident, shared_fold, with_pools
+from mer_jax.data.pools import (
+    Pool,
+    Resident,
+    positions,
+    resident,
+    shared_fold,
+    with_pools,
+)
 from mer_jax.data.prepared import Progress
 from mer_jax.ensemble.experiment import (
     Experiment,
@@ -47,6 +54,13 @@ def check_pools(system: System, pools: Sequence[Pool]) -> None:
                     f"{what} and needs its labels: give the pool a protocol of the "
                     "sample's classes"
                 )
+
+
+def whose_frames(system: System, pools: Sequence[Pool]) -> set[str]:
+    """Returns the pools whose frames some stage trains on, '' being the sample."""
+    named = {s.source.pool for s in system.stages if s.source.of == "frames"}
+    both = any(pool.name in named and pool.with_sample for pool in pools)
+    return named | ({""} if both else set())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,10 +140,11 @@ class Row:
         shared = self.shared_stages
         return sum(stage.num_epochs * self.epoch_steps(stage, run) for stage in shared)
 
-    @staticmethod
-    def epoch_steps(stage: Stage, run: Run) -> int:
+    def epoch_steps(self, stage: Stage, run: Run) -> int:
         """Returns the steps of one pass of a stage over what it trains on."""
-        return -(-len(run.fold.clips(stage.source.pool)) // stage.source.batch)
+        source = stage.source
+        trains = positions(self.clips, run.fold, source.pool, source.of)
+        return -(-len(trains) // source.batch)
 
     def manifest(self) -> dict[str, Any]:
         """Returns what the report must know, as JSON values."""
@@ -204,27 +219,30 @@ def open_rows(
     if len(set(names)) < len(names):
         raise UserError(f"rows of one experiment need different names, got {names}")
     read = functools.cache(functools.partial(_load, cache, progress))
-    rows = []
-    for experiment in experiments:
-        # Counts are the corpus's, so features are asked of a trial build.
-        trial = experiment.system.build(2, 2)
-        features = tuple(sorted(trial.features.items()))
-        check_pools(trial, experiment.pools)
-        corpus = read(experiment.data, experiment.protocol, features)
-        pools = tuple((p, read(p.data, p.protocol, features)) for p in experiment.pools)
-        rows.append(
-            Row(
-                experiment=experiment,
-                system=experiment.system.build(
-                    len(corpus.classes), corpus.num_subjects
-                ),
-                corpus=corpus,
-                folds=with_pools(experiment.protocol.folds(corpus), corpus, pools),
-                pools=pools,
-            )
-        )
-    return rows
+    return [_row(experiment, read) for experiment in experiments]
 
 
-def _load(cache: Path, progress: Progress | None, data, protocol, features) -> Corpus:
-    return load(data, protocol, dict(features), cache=cache, progress=progress)
+def _row(experiment: Experiment, read: Callable[..., Corpus]) -> Row:
+    # Counts are the corpus's, so features are asked of a trial build.
+    trial = experiment.system.build(2, 2)
+    features = tuple(sorted(trial.features.items()))
+    check_pools(trial, experiment.pools)
+    filmed = whose_frames(trial, experiment.pools)
+    frames = lambda name: trial.frames if name in filmed else None
+    corpus = read(experiment.data, experiment.protocol, features, frames(""))
+    pools = tuple(
+        (pool, read(pool.data, pool.protocol, features, frames(pool.name)))
+        for pool in experiment.pools
+    )
+    return Row(
+        experiment=experiment,
+        system=experiment.system.build(len(corpus.classes), corpus.num_subjects),
+        corpus=corpus,
+        folds=with_pools(experiment.protocol.folds(corpus), corpus, pools),
+        pools=pools,
+    )
+
+
+def _load(cache, progress, data, protocol, features, frames) -> Corpus:
+    told = {"cache": cache, "progress": progress}
+    return load(data, protocol, dict(features), frames=frames, **told)

@@ -1,5 +1,6 @@
 """Trains one wave: stage after stage, step after step."""
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mer_jax.data.corpus import Corpus
-from mer_jax.data.pools import Resident
+from mer_jax.data.pools import Resident, positions
 from mer_jax.data.schedule import beside, pad_steps, schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.experiment import Run
@@ -22,6 +23,8 @@ from mer_jax.ensemble.program import Program
 from mer_jax.errors import UserError
 from mer_jax.train.stage import Stage
 from mer_jax.typing import PyTree
+
+WAITING = 2  # batches of frames that lie on the devices before their step
 
 
 class Interrupted(Exception):
@@ -112,14 +115,18 @@ class WaveRunner:
 
     def _index(self, run: Run, stage: Stage) -> np.ndarray:
         """Returns int32[epochs, S, rows] of one run, its inputs side by side."""
-        labels, title = self.corpus.labels, self.experiment.protocol.title
+        source, title = stage.source, self.experiment.protocol.title
+        keys, labels = self.corpus.keys, self.corpus.labels
+        if source.of == "frames":
+            owner = self.program.feed.owner
+            keys, labels = tuple(keys[i] for i in owner), labels[owner]
         words = (title, run.fold.name, stage.name, run.seed)
         index = schedule(
-            run.fold.clips(stage.source.pool),
-            keys=self.corpus.keys,
+            positions(self.corpus, run.fold, source.pool, source.of),
+            keys=keys,
             labels=labels,
-            batch=stage.source.batch,
-            order=stage.source.order,
+            batch=source.batch,
+            order=source.order,
             num_epochs=stage.num_epochs,
             words=words,
         )
@@ -135,6 +142,12 @@ class WaveRunner:
             for name, other in stage.beside.items()
         ]
         return np.concatenate([index, *further], axis=-1)
+
+    def _class_counts(self, run: Run, stage: Stage) -> np.ndarray:
+        """Returns int32[K], see `RunState`."""
+        labels = self.corpus.labels[run.fold.clips(stage.source.pool)]
+        counts = np.bincount(labels[labels >= 0], minlength=len(self.corpus.classes))
+        return counts.astype(np.int32)
 
     def run(self, hooks: Hooks) -> Flight:
         """Trains to the end, from where a checkpoint stands.
@@ -171,10 +184,11 @@ class WaveRunner:
         """Puts the flight at the start of `stage`."""
         keys = jnp.stack([run.key for run in self.wave.runs])
         own = [i.shape[0] * i.shape[1] for i in self.indices[stage.name]]
-        keys, num_steps = put(self.program.mesh, (keys, np.array(own, np.int32)))
+        counts = np.stack([self._class_counts(run, stage) for run in self.wave.runs])
+        begun = put(self.program.mesh, (keys, np.array(own, np.int32), counts))
         init = self.program.init(stage.name)
         finished = {**self.given, **flight.finished}
-        flight.state = init(keys, num_steps, finished, self.program.clips)
+        flight.state = init(*begun, finished, self.program.clips)
         flight.metrics[stage.name] = self._blank_metrics(stage)
         flight.place = Place(stage.name, 0, order)
 
@@ -197,7 +211,7 @@ class WaveRunner:
         steps = max(index.shape[1] for index in indices)
         unequal = any(index.shape[1] < steps for index in indices)
         index = np.stack([pad_steps(i, steps) for i in indices])  # [L, epochs, S, B]
-        program, mesh = self.program, self.program.mesh
+        program, of_frames = self.program, stage.source.of == "frames"
         take_step = program.step(stage.name, unequal)
         remembered = program.remembered(stage.name, flight.state)
         final = stage is self.stages[-1]
@@ -205,15 +219,18 @@ class WaveRunner:
         pending = Pending(self.wave.runs, stage.name, names, table, flight.logits)
         began, saved = time.monotonic(), time.monotonic()
         start = flight.place.order - flight.place.step  # orders of earlier stages
-        total = stage.num_epochs * steps
-        with jax.transfer_guard("disallow"):
-            for t in range(flight.place.step, total):
+        total, begin = stage.num_epochs * steps, flight.place.step
+        index = index.reshape(len(index), total, -1)
+        feed = program.rows(stage.name, index[:, begin:])
+        with jax.transfer_guard("disallow"), contextlib.closing(feed):
+            for t, rows in enumerate(feed, start=begin):
                 epoch, s = divmod(t, steps)
-                rows = put(mesh, index[:, epoch, s])
                 flight.state, metrics = take_step(
                     flight.state, rows, program.clips, remembered
                 )
                 pending.add_metrics(t, metrics)
+                if of_frames:  # the host must not run far ahead: they are large
+                    pending.collect(keep=WAITING)
                 flight.place = Place(stage.name, t + 1, start + t + 1)
                 if s + 1 == steps:
                     if final and self.program.max_test and epoch + 1 in self.epochs:

@@ -15,7 +15,7 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from mer_jax.train.gradcam import Map
-from mer_jax.typing import Batch, Draw, Key, Metrics, ModelState, Order, Params
+from mer_jax.typing import Batch, Draw, Key, Metrics, ModelState, Of, Order, Params
 
 Leaves = Mapping[str, jax.Array]  # "net/module/leaf" -> array
 
@@ -99,18 +99,21 @@ class Source:
     """How a stage draws its batches.
 
     Attributes:
-      batch: clips per step; the ragged last batch of an epoch is kept, masked.
+      batch: rows per step; the ragged last batch of an epoch is kept, masked.
       pool: of which clips: "", the fold's own; or the name of a pool that the
         experiment has beside its sample, e.g. for pre-training.
       order: "shuffled" anew every epoch; "subject", by clip key; "label", by
         class, then file name, as loaders that walk label folders do.
       labelled: whether the stage asks for the clips' labels, which a pool may lack.
+      of: a row is a clip, or a frame: "frame" in place of `System.features`. An epoch
+        is then a pass over all frames, onset to offset, of the same clips.
     """
 
     batch: int
     order: Order = "shuffled"
     pool: str = ""
     labelled: bool = True
+    of: Of = "clips"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -210,6 +213,7 @@ class System:
       predict: `(params, model_state, batch) -> logits [B, K]` with the nets of the
         last stage, in evaluation mode.
       maps: of these nets, by name: what reports look at by Grad-CAM.
+      frames: shape and dtype of one frame, for stages whose source is of frames.
     """
 
     name: str
@@ -217,12 +221,18 @@ class System:
     stages: tuple[Stage, ...]
     predict: Callable[[Params, ModelState, Batch], jax.Array]
     maps: Mapping[str, Map] = dataclasses.field(default_factory=dict)
+    frames: jax.ShapeDtypeStruct | None = None
 
     def __post_init__(self):
         """Checks that names tell the stages apart, and the updates of each."""
         _check_unique("stages", self)
         for stage in self.stages:
             _check_unique("updates", stage)
+            if stage.source.of == "frames" and (self.frames is None or stage.beside):
+                raise ValueError(
+                    f"stage {stage.name!r} trains on frames: its system must have "
+                    "`frames`, and it has no inputs beside them"
+                )
 
 
 def _check_unique(what: str, holder: "System | Stage") -> None:

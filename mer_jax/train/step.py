@@ -24,6 +24,8 @@ class RunState:
     Attributes:
       step: int32[], steps taken in this stage.
       num_steps: int32[], steps this run takes in this stage.
+      class_counts: int32[K], clips of each class that the stage's source trains on in
+        this run; 0 where they have no labels.
       key: key[], constant in a stage; folded, never advanced.
       params: nets' parameters.
       model_state: what the nets change without a gradient (BN averages).
@@ -32,6 +34,7 @@ class RunState:
 
     step: jax.Array
     num_steps: jax.Array
+    class_counts: jax.Array
     key: jax.Array
     params: PyTree
     model_state: PyTree
@@ -39,7 +42,12 @@ class RunState:
 
 
 def init_run(
-    stage: Stage, key: Key, num_steps: jax.Array, batch: Batch, finished: Finished
+    stage: Stage,
+    key: Key,
+    num_steps: jax.Array,
+    class_counts: jax.Array,
+    batch: Batch,
+    finished: Finished,
 ) -> RunState:
     """Returns the state before the first step of `stage`.
 
@@ -47,6 +55,7 @@ def init_run(
       stage: the stage.
       key: key[], the run's key; the stage's name is folded in here.
       num_steps: int32[].
+      class_counts: int32[K], see `RunState`.
       batch: an example batch; only shapes and dtypes matter.
       finished: nets at the end of the earlier stages.
 
@@ -75,6 +84,7 @@ def init_run(
     state = RunState(
         step=jnp.int32(0),
         num_steps=num_steps,
+        class_counts=class_counts,
         key=key,
         params=params,
         model_state=model_state,
@@ -125,14 +135,16 @@ def train_step(stage: Stage, state: RunState, batch: Batch) -> tuple[RunState, M
       stage: the stage.
       state: before the step.
       batch: feature -> [B, ...], with "label" int32[B] and "mask" bool[B], False
-        on padding rows, whose features are 0.
+        on padding rows, whose features are 0. Losses find "progress" float32[] and
+        "class_counts" int32[K] in it, too.
 
     Returns:
       The next state, and scalar metrics by "<update>/<name>".
     """
     key = rng.fold_in(state.key, state.step)
     # In [0, 1): for schedules inside a loss, such as gradient reversal's.
-    batch = {**batch, "progress": state.step / state.num_steps}
+    known = {"progress": state.step / state.num_steps}
+    batch = {**batch, **known, "class_counts": state.class_counts}
     params, model_state = state.params, state.model_state
     metrics: dict[str, jax.Array] = {}
     batch = stage.prepare(params, model_state, batch, rng.fold_in(key, 0))

@@ -58,6 +58,14 @@ def test_the_steps_left_are_those_of_runs_and_of_what_they_share(told, tmp_path)
     assert told[2]["shared_steps"] == 0 and told[2]["runs"] == len(ROW.runs) // 2
 
 
+def test_how_frames_come_is_an_option_of_the_layout():
+    layouts = [
+        module.layout_of(RunOptions(experiment="", **told))
+        for told in ({}, {"frames": "streamed"})
+    ]
+    assert [layout.frames for layout in layouts] == ["auto", "streamed"]
+
+
 APEX = jax.ShapeDtypeStruct((16, 16, 3), np.uint8)
 
 # An experiment with a labelled pool, and one without labels, neither at hand.

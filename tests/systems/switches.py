@@ -80,7 +80,9 @@ class Switches:
     def started(self, stage: Stage, config, finished) -> tuple[Any, RunState]:
         """An example batch and the state before the first step."""
         batch, steps = self.batch(stage, config), jnp.int32(9)
-        return batch, init_run(stage, jax.random.key(0), steps, batch, finished)
+        counts = jnp.arange(1, CLASSES + 1)
+        key = jax.random.key(0)
+        return batch, init_run(stage, key, steps, counts, batch, finished)
 
     def abstract(self, **changes) -> Iterator[tuple[Stage, Any, RunState]]:
         """Every stage with its batch and the state before its first step, as shapes."""

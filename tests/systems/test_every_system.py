@@ -16,6 +16,7 @@ import pytest
 
 from mer_jax.data.clips import gather_inputs
 from mer_jax.data.pools import resident_arrays
+from mer_jax.ensemble.feed import FrameFeed
 from mer_jax.ensemble.lift import put, replicate
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.runner import Hooks, Interrupted
@@ -178,17 +179,18 @@ def test_padding_rows_change_no_bit_whatever_they_hold(name):
 def test_the_step_of_every_stage_lowers_for_tpu_and_gpu(name):
     row, program = flights.row(name), flights.program(name)
     for stage in row.system.stages:
-        step = lambda state, index, clips, stage=stage: train_step(
-            stage, state, gather_inputs(clips, index, stage.inputs)
+        of_frames = stage.source.of == "frames"
+        step = lambda state, rows, clips, stage=stage, made=of_frames: train_step(
+            stage, state, rows if made else gather_inputs(clips, rows, stage.inputs)
         )
         one = lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype)
         state = jax.tree.map(one, program.abstract_state(stage.name))
-        index = jax.ShapeDtypeStruct((stage.rows,), np.int32)
+        rows = jax.tree.map(one, program.abstract_rows(stage.name))
         clips = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), program.clips
         )
         export = jax.export.export(jax.jit(step), platforms=("tpu", "cuda"))
-        exported = export(state, index, clips)
+        exported = export(state, rows, clips)
         assert exported.platforms == ("tpu", "cuda")
         assert len(exported.out_avals) > len(jax.tree.leaves(state))
 
@@ -207,9 +209,16 @@ def test_a_fold_alone_is_the_fold_in_the_queue_bitwise(name, alone):
     assert len(keys) == len(folds)
 
 
-def soiled_arrays(row, clips):
-    """What lies on the devices, with garbage in the features of some clips."""
-    return {**resident_arrays(row.clips), **toys.garbage(row.clips, clips)}
+def soil(patch, row, program, clips, **more):
+    """Puts garbage on the devices, in the features and frames of some clips."""
+    soiled = {**resident_arrays(row.clips), **toys.garbage(row.clips, clips), **more}
+    patch.setattr(program, "clips", replicate(program.mesh, soiled))
+    if row.clips.frames is not None:
+        bad = dataclasses.replace(
+            row.clips, labels=soiled["label"], frames=toys.soiled(row.clips, clips)
+        )
+        feed = FrameFeed(bad, program.mesh, program._lift, "auto")
+        patch.setattr(program, "feed", feed)
 
 
 @every_system
@@ -219,9 +228,8 @@ def test_held_out_clips_leave_no_bit_in_the_trained_state(name, by_hand, monkeyp
         clean = by_hand(name, fold.name)
         labels = row.clips.labels.copy()
         labels[fold.test] = len(toys.CLASSES) - 1 - labels[fold.test]
-        soiled = {**soiled_arrays(row, fold.test), "label": labels}
         with monkeypatch.context() as patch:
-            patch.setattr(program, "clips", replicate(program.mesh, soiled))
+            soil(patch, row, program, fold.test, label=labels)
             for stage, (before, after, _) in by_hand(name, fold.name).items():
                 assert not flights.differing(clean[stage][0], before)
                 assert not flights.differing(clean[stage][1], after)
@@ -235,9 +243,8 @@ def test_a_training_clip_does_leave_its_mark(name, by_hand, monkeypatch):
     clean = by_hand(name, fold.name)
     for stage in row.system.stages:
         clip = fold.clips(stage.source.pool)[:1]
-        soiled = soiled_arrays(row, clip)
         with monkeypatch.context() as patch:
-            patch.setattr(program, "clips", replicate(program.mesh, soiled))
+            soil(patch, row, program, clip)
             _, after, _ = by_hand(name, fold.name)[stage.name]
         assert flights.differing(clean[stage.name][1], after)
 
@@ -286,10 +293,14 @@ def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
         for stage in runner.stages:
             (index,) = runner.indices[stage.name]
             own, other = np.split(index, [stage.source.batch], axis=-1)
+            owner = np.arange(len(subjects))
+            if stage.source.of == "frames":
+                owner = row.clips.frames.owner
             for epoch in own:
                 clips = epoch[epoch >= 0]
-                assert fold not in subjects[clips]
+                assert fold not in subjects[owner[clips]]
                 wanted = ~sample if stage.source.pool else sample & (subjects != fold)
+                wanted = wanted[owner]
                 np.testing.assert_array_equal(np.sort(clips), np.flatnonzero(wanted))
             assert not sample[other[other >= 0]].any()
 
@@ -432,7 +443,7 @@ def test_a_waiting_run_does_not_move_a_bit(name, tmp_path):
             rows[:2] = -1
             step = program.step(stage.name, True)
             remembered = program.remembered(stage.name, state)
-            rows = put(program.mesh, rows)
+            rows = flights.rows_of(program, stage.name, rows)
             state, metrics = step(state, rows, program.clips, remembered)
             after = flights.host(state)
             for number, waits in enumerate((True, True, False, False)):
@@ -470,7 +481,8 @@ def test_the_program_holds_no_collective(name, layout, tmp_path):
         state = flights.enter(runner, stage.name, finished)
         rows = np.stack([index[0, 0] for index in runner.indices[stage.name]])
         remembered = program.remembered(stage.name, state)
-        arguments = state, put(program.mesh, rows), program.clips, remembered
+        rows = flights.rows_of(program, stage.name, rows)
+        arguments = state, rows, program.clips, remembered
         lowered = program.step(stage.name, False).lower(*arguments)
         text = lowered.compile().as_text()
         assert not flights.COLLECTIVES.findall(text)

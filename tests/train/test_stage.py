@@ -66,6 +66,16 @@ def test_stages_and_updates_of_one_name_are_refused():
         dataclasses.replace(system, stages=(dataclasses.replace(only, updates=twins),))
 
 
+def test_a_stage_of_frames_needs_frames_and_has_no_other_input():
+    system = toys.Reel().build(3, 6)
+    with pytest.raises(ValueError, match="stage 'film' trains on frames: its system"):
+        dataclasses.replace(system, frames=None)
+    first, last = system.stages
+    both = dataclasses.replace(first, beside={"b": Beside(batch=2, pool="")})
+    with pytest.raises(ValueError, match="no inputs beside them"):
+        dataclasses.replace(system, stages=(both, last))
+
+
 def test_an_update_trains_everything_once_unless_told_otherwise():
     update = stage.Update(name="u", gradients=gradients_of(None), tx=optax.sgd(1.0))
     assert split(PARAMS, update.trains)[1] == {}

@@ -11,6 +11,7 @@ from mer_jax.train.stage import Aux, Source, Stage, Transfer, Update, gradients_
 from mer_jax.train.step import init_run, train_step, train_step_or_wait
 
 KEY = rng.run_key(seed=0, protocol="p", fold="f")
+COUNTS = jnp.array([2, 0, 1], jnp.int32)
 BATCH = {
     "x": np.array([1.0, 2.0, 0.0], np.float32),
     "label": np.zeros(3, np.int32),
@@ -59,7 +60,7 @@ def stage(*updates, **more):
 
 
 def start(of, finished=None):
-    return init_run(of, KEY, jnp.int32(4), BATCH, finished or {})
+    return init_run(of, KEY, jnp.int32(4), COUNTS, BATCH, finished or {})
 
 
 def finish(**changes):
@@ -251,6 +252,21 @@ def test_progress_goes_from_zero_to_just_below_one():
         state, metrics = train_step(todo, state, BATCH)
         told.append(float(metrics["u/progress"]))
     assert told == [0, 0.25, 0.5, 0.75]
+
+
+def test_losses_are_told_the_classes_of_the_run_and_no_step_changes_them():
+    def loss(params, model_state, batch, key):
+        zero = 0 * params["head"]["dense"]["bias"].sum()
+        weighted = (batch["class_counts"] * jnp.array([100, 10, 1])).sum()
+        return zero, Aux({"counts": weighted}, model_state)
+
+    todo = stage(update(gradients=gradients_of(loss)))
+    state = start(todo)
+    for _ in range(2):
+        state, metrics = train_step(todo, state, BATCH)
+        assert metrics["u/counts"] == 201
+    assert state.class_counts.dtype == jnp.int32
+    np.testing.assert_array_equal(state.class_counts, COUNTS)
 
 
 def test_prepare_sees_the_nets_and_feeds_every_update():

@@ -205,7 +205,8 @@ def state_of(stage, config):
         transfer.stage: stage.init(jax.random.key(1), clips(config))
         for transfer in stage.init_from
     }
-    return init_run(stage, jax.random.key(0), jnp.int32(9), clips(config), finished)
+    start = jax.random.key(0), jnp.int32(9), jnp.ones(3, jnp.int32)
+    return init_run(stage, *start, clips(config), finished)
 
 
 def gradient(name, parts=None, **changes):

@@ -104,7 +104,8 @@ def test_without_any_term_align_is_plain_training():
     config = SWITCHES.changed(intervals=1, aug="none", **ALONE)
     micro, align = config.build(3, 6).stages
     batch = clips(config)
-    begin = functools.partial(init_run, num_steps=jnp.int32(9), batch=batch)
+    told = {"num_steps": jnp.int32(9), "class_counts": jnp.ones(3, jnp.int32)}
+    begin = functools.partial(init_run, batch=batch, **told)
 
     @jax.jit
     def steps():
@@ -154,7 +155,8 @@ def test_minet_may_begin_as_manet_ended():
     macro, micro, align = config.build(3, 6).stages
     assert (macro.name, align.beside) == ("macro", {})
     batch = clips(config)
-    begin = functools.partial(init_run, num_steps=jnp.int32(9), batch=batch)
+    told = {"num_steps": jnp.int32(9), "class_counts": jnp.ones(3, jnp.int32)}
+    begin = functools.partial(init_run, batch=batch, **told)
     first = begin(macro, jax.random.key(1), finished={})
     ended = first.params, jax.tree.map(lambda x: x + 1, first.model_state)
     state = begin(micro, jax.random.key(0), finished={"macro": ended})

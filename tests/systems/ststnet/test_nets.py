@@ -82,7 +82,8 @@ def start(golden, x64, chunk=4):
     params, model_state = nets_of(reference.group(golden, "initial"), dtype(x64))
     opt_states = tuple(u.tx.init(flatten(params)) for u in stage.updates)
     example = batch(golden, FULL)
-    state = init_run(stage, jax.random.key(0), jnp.int32(8), example, {})
+    counts = jnp.ones(3, jnp.int32)
+    state = init_run(stage, jax.random.key(0), jnp.int32(8), counts, example, {})
     return state.replace(params=params, model_state=model_state, opt_states=opt_states)
 
 
