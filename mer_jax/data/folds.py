@@ -13,7 +13,7 @@ from mer_jax import rng
 from mer_jax.data.corpus import Corpus
 from mer_jax.errors import UserError
 
-Division = Literal["loso", "5fold", "10fold", "corpus", "5fold-leaky"]
+Division = Literal["loso", "5fold", "10fold", "10fold-few", "corpus", "5fold-leaky"]
 FOLDS = 5
 
 
@@ -86,6 +86,23 @@ def subject_folds(corpus: Corpus, count: int = FOLDS) -> tuple[Fold, ...]:
     return _by_group(corpus, groups, "subject-disjoint folds", "folds")
 
 
+def few_train_folds(corpus: Corpus) -> tuple[Fold, ...]:
+    """Returns the ten of `subject_folds`, each trained on two others instead of nine.
+
+    The two are those that follow it, the first after the last: what a method makes of
+    few people, tested on all.
+
+    Raises:
+      UserError: for fewer than ten subjects.
+    """
+    ten = subject_folds(corpus, 10)
+    following = lambda i: (ten[(i + 1) % 10].test, ten[(i + 2) % 10].test)
+    return tuple(
+        dataclasses.replace(fold, train=np.sort(np.concatenate(following(i))))
+        for i, fold in enumerate(ten)
+    )
+
+
 def stratified_folds(corpus: Corpus) -> tuple[Fold, ...]:
     """Returns five folds of clips, each class spread evenly; subjects leak.
 
@@ -116,6 +133,7 @@ DIVISIONS: Mapping[Division, DivisionRule] = {
     "loso": DivisionRule(leave_one_subject_out),
     "5fold": DivisionRule(subject_folds),
     "10fold": DivisionRule(functools.partial(subject_folds, count=10)),
+    "10fold-few": DivisionRule(few_train_folds),
     "corpus": DivisionRule(leave_one_corpus_out),
     "5fold-leaky": DivisionRule(
         stratified_folds, "LEAKY: clips of one subject both train and test"
@@ -165,11 +183,13 @@ def sample_hash(corpus: Corpus, folds: Sequence[Fold]) -> str:
     Two results may be compared where this agrees.
     """
     keys = np.array(corpus.keys)
-    division = {
+    division: dict[str, object] = {
         "classes": list(corpus.classes),
         "clips": [[k, int(y)] for k, y in zip(keys, corpus.labels, strict=True)],
         "folds": {f.name: keys[f.test].tolist() for f in folds},
     }
-    return hashlib.sha256(json.dumps(division, sort_keys=True).encode()).hexdigest()[
-        :16
-    ]
+    # Usually all that is not tested trains, and need not be told.
+    if any(len(f.train) + len(f.test) < len(keys) for f in folds):
+        division["train"] = {f.name: keys[f.train].tolist() for f in folds}
+    text = json.dumps(division, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -75,9 +75,9 @@ class Protocol:
       name: of a definition, `mer data protocols` lists them; or the path of a TOML
         file of your own. Its stem is part of every run's random key.
       division: "loso" leaves one subject out; "5fold" one fifth of the subjects,
-        "10fold" a tenth; "corpus" one corpus. "5fold-leaky" divides clips, not
-        subjects: the same face trains and tests, for comparison with papers that did
-        so.
+        "10fold" a tenth, and "10fold-few" trains on two other tenths alone; "corpus"
+        one corpus. "5fold-leaky" divides clips, not subjects: the same face trains and
+        tests, for comparison with papers that did so.
       partial: run although a real release has fewer clips than were published; the
         result says so.
     """

@@ -122,6 +122,23 @@ def test_ten_folds_are_in_the_order_of_their_numbers():
     assert [f.name for f in folds] == [f"fold {n:02} of 10" for n in range(1, 11)]
 
 
+def test_few_people_train_and_all_are_tested_once():
+    corpus = made({f"lab/{n:02}": 1 + n % 3 for n in range(23)})
+    folds, ten = (DIVISIONS[name].divide(corpus) for name in ("10fold-few", "10fold"))
+    tested = np.concatenate([fold.test for fold in folds])
+    assert sorted(tested) == list(range(len(corpus.keys)))
+    who = np.array(corpus.subjects)
+    for i, (fold, whole) in enumerate(zip(folds, ten, strict=True)):
+        np.testing.assert_array_equal(fold.test, whole.test)
+        assert fold.name == whole.name
+        assert not set(who[fold.train]) & set(who[fold.test])
+        parts = [set(who[ten[(i + step) % 10].test]) for step in (1, 2)]
+        assert set(who[fold.train]) == set.union(*parts)
+        assert (np.diff(fold.train) > 0).all()
+    # Equal hashes would say that both may be compared.
+    assert sample_hash(corpus, folds) != sample_hash(corpus, ten)
+
+
 @given(MANY)
 def test_stratified_folds_spread_every_class_and_are_labelled_leaky(subjects):
     corpus = made(subjects)

@@ -21,6 +21,7 @@ PINNED = {
     "crowd3": (1, "5030dd6e583791d4"),
     "demo3": (1, "3092c465c3285756"),
     "demo_macro3": (1, "43c5b77a441c07b0"),
+    "demo_macro3_turned": (1, "13e5ca7aa1ea1658"),
     "few3": (1, "bc242ab1ca330ee7"),
     "macro3": (1, "5945fb2004dd72e0"),
     "macro_casme2_5_fold": (1, "25830d213beb5c8f"),
@@ -120,6 +121,16 @@ def test_a_definition_of_drawn_faces_counts_what_is_drawn(name):
     # Of a pool any corpus will do, with the classes of the sample it is beside.
     assert definition.any_of == (name == "demo_macro3")
     assert definition.classes == Protocol(name="demo3").definition().classes
+
+
+def test_turned_classes_are_those_of_the_demo_each_moved_on_by_one():
+    plain, turned = (
+        Protocol(name=name).definition().parts["synthetic_macro"]
+        for name in ("demo_macro3", "demo_macro3_turned")
+    )
+    assert turned.labels == {k: (c + 1) % 3 for k, c in plain.labels.items()}
+    assert turned.counts == (plain.counts[-1], *plain.counts[:-1])
+    assert turned.subjects == plain.subjects
 
 
 # What each corpus of macro-expressions writes, and in what order.
