@@ -16,6 +16,7 @@ from mer_jax.ensemble.plan import Plan
 from mer_jax.errors import UserError
 from mer_jax.metrics import Published
 from mer_jax.report import (
+    Cost,
     Embedded,
     Embedding,
     PoolInfo,
@@ -96,6 +97,7 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         domains=collected.domains,
         embedding=_embedding(collected),
         curves=collected.curves,
+        cost=Cost(**collected.cost._asdict()),
     )
 
 

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from mer_jax.data.pools import SHARED
+from mer_jax.ensemble.cost import Cost, cost_of_runs
 from mer_jax.ensemble.embedding import OWN
 from mer_jax.ensemble.experiment import run_id
 from mer_jax.ensemble.ledger import Ledger
-from mer_jax.ensemble.shared import shared_curves
+from mer_jax.ensemble.shared import shared_records
 from mer_jax.errors import UserError
 from mer_jax.metrics.curves import Curve, over_runs
 from mer_jax.metrics.domains import DomainProbe
@@ -72,6 +73,7 @@ class Collected(NamedTuple):
       domains: further input -> likewise.
       embedding: features of one run; None where no run filed any.
       curves: stage -> metric -> over the runs.
+      cost: what they took.
     """
 
     results: Results
@@ -81,6 +83,7 @@ class Collected(NamedTuple):
     domains: Mapping[str, Mapping[str, Sequence[DomainProbe]]]
     embedding: Embedding | None
     curves: Mapping[str, Mapping[str, Curve]]
+    cost: Cost
 
 
 def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
@@ -117,7 +120,8 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
         (fold, seed): ledger.read(done[fold, seed]) for fold in folds for seed in seeds
     }
     own, settings = list(entries.values()), (row["settings"], row["content"])
-    shared = [shared_curves(ledger, run_id(*settings, SHARED, seed)) for seed in seeds]
+    ids = [run_id(*settings, SHARED, seed) for seed in seeds]
+    shared = [found for i in ids if (found := shared_records(ledger, i))]
     return Collected(
         results=_pool(entries, folds, seeds, row),
         provenance=_common(own, len(done), row),
@@ -126,6 +130,7 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
         domains=_probes(own, "domain", DomainProbe),
         embedding=_embedding(entries),
         curves=_curves([*shared, *own]),
+        cost=cost_of_runs(own, shared),
     )
 
 

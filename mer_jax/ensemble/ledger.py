@@ -61,10 +61,11 @@ class Ledger:
           run_id: `Run.id`.
           arrays: "keys" str[m] test clips, "labels" int[m], "epochs" int[E],
             "logits" float32[E, m, K], "train_counts" int[K], "curves/<metric>"
-            float32[epochs of its stage], "seen/<stage>" uint8[.] keys of the clips it
-            drew; of a run that draws sample clips, "shown/..." (`showing.pictures`);
-            of a system with features, "probe/..." and "domain/..." (`probing.probes`);
-            of one run of a row, "embedding/..." (`embedding.embeddings`).
+            float32[epochs of its stage], "steps/<stage>" int[] that it took,
+            "seen/<stage>" uint8[.] keys of the clips it drew; of a run that draws
+            sample clips, "shown/..." (`showing.pictures`); of a system with features,
+            "probe/..." and "domain/..." (`probing.probes`); of one run of a row,
+            "embedding/..." (`embedding.embeddings`).
           provenance: JSON values: what ran, where, with which versions.
         """
         text = np.frombuffer(json.dumps(provenance).encode(), np.uint8)

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from mer_jax.ensemble.cost import steps
 from mer_jax.ensemble.filing import curves, seen
 from mer_jax.ensemble.ledger import Ledger, write_npz
 from mer_jax.ensemble.lift import put
@@ -63,8 +64,9 @@ def _entry(runner: WaveRunner, flight: Flight, lane: int) -> dict[str, np.ndarra
         **nets,
         **clips,
         **own,
+        **steps(runner)[lane],
         "finished": np.array(finished),
-        "seconds": flight.seconds,
+        "seconds": flight.seconds / runner.wave.real,
     }
 
 
@@ -92,13 +94,14 @@ def read_shared(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
         return dict(archive)
 
 
-def shared_curves(ledger: Ledger, run_id: str) -> dict[str, np.ndarray]:
-    """Returns the curves that `train_shared` wrote of a run, if it wrote any."""
+def shared_records(ledger: Ledger, run_id: str) -> dict[str, np.ndarray]:
+    """Returns curves, steps and seconds that `train_shared` wrote, if it wrote any."""
     path = ledger.shared_path(run_id)
     if not path.exists():
         return {}
+    kinds = ("curves/", "steps/", "seconds")
     with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-        return {n: archive[n] for n in archive.files if n.startswith("curves/")}
+        return {n: archive[n] for n in archive.files if n.startswith(kinds)}
 
 
 def _named(tree: PyTree) -> dict[str, Any]:

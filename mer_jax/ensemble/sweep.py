@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 
 from mer_jax.ensemble.checkpoint import Checkpoints
+from mer_jax.ensemble.cost import cost, steps
 from mer_jax.ensemble.embedding import embeddings
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.features import check_features, features
@@ -80,8 +81,9 @@ def train(
     runs = chosen(row, folds)
     program = Program(row.system, row.clips, row.folds, layout)
     keep = kept(row, program, keep_params)
-    common = {**provenance(program), "content": row.content}
     left = waves(row, runs, ledger, program.width)
+    common = {**provenance(program), "content": row.content}
+    common |= cost(program) if left else {}
     check_pictures(row, program, left)
     check_features(program, left)
     seeds = {run.seed for wave in left for run in wave.runs}
@@ -98,8 +100,9 @@ def train(
             pictures(row, program, wave, nets),
             probes(row, wave, found),
             embeddings(row, wave, found, runs[0]),
+            steps(runner),
         )
-        more = [{**a, **b, **c} for a, b, c in zip(*told, strict=True)]
+        more = [{**a, **b, **c, **d} for a, b, c, d in zip(*told, strict=True)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
         shutil.rmtree(directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:

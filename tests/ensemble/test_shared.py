@@ -9,6 +9,7 @@ import pytest
 from mer_jax.cli.show import report_command
 from mer_jax.ensemble import shared, sweep
 from mer_jax.ensemble.collect import collect
+from mer_jax.ensemble.cost import cost
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
@@ -83,6 +84,23 @@ def test_curves_of_shared_stages_are_collected_with_the_others(row, ledger):
     once = len(SEEDS) if row.shared_stages else every
     runs = {stage: {c.runs for c in own.values()} for stage, own in curves.items()}
     assert runs == {"pretrain": {once}, "probe": {every}, "tune": {every}}
+
+
+def test_what_training_takes_is_collected_and_what_is_shared_apart(row, ledger):
+    (manifest,) = ledger.manifest()["rows"]
+    found = collect(ledger, manifest).cost
+    told = cost(flights.program_of(row))
+
+    def flops(stages, run):
+        steps = {s.name: s.num_epochs * row.epoch_steps(s, run) for s in stages}
+        return sum(told["step flops"][name] * taken for name, taken in steps.items())
+
+    assert found.flops == np.mean([flops(row.own_stages, run) for run in chosen(row)])
+    once = [flops(row.shared_stages, row.shared_run(seed)) for seed in SEEDS]
+    assert found.flops_once == np.mean(once)
+    assert found[:3] == tuple(told["parameters"].values())
+    assert found.seconds > 0
+    assert (found.seconds_once > 0) == (found.flops_once > 0) == bool(row.shared_stages)
 
 
 def test_every_run_tells_which_clips_each_stage_saw(row, ledger):
