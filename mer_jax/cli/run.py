@@ -4,7 +4,7 @@ import dataclasses
 import json as json_module
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from mer_jax.cli.options import RunOptions
 from mer_jax.cli.progress import Preparing, TrainingProgress, console
 from mer_jax.cli.show import print_plans, report_command
 from mer_jax.data.corpora import SMOKE, SMOKE_POOL, SMOKE_POOL_PROTOCOL, SMOKE_PROTOCOL
+from mer_jax.data.folds import Division
 from mer_jax.data.prepared import cache_directory
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.experiment import Experiment, Run, fingerprint, settings
@@ -26,36 +27,42 @@ from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.errors import UserError
 
 SMOKE_FOLDS = 2
+# The people of a trial are too few for ten folds.
+SMOKE_DIVISIONS: Mapping[Division, Division] = {
+    "10fold": "5fold",
+    "10fold-few": "5fold",
+}
 
 
 def experiments_of(options: RunOptions) -> list[Experiment]:
     """Returns the file's rows, with the options applied."""
     rows = files.read(options.experiment)
     if options.smoke:
-        rows = [
-            dataclasses.replace(
-                row,
-                name=f"{row.name}-smoke",
-                system=row.system.tiny(),
-                data=SMOKE,
-                protocol=dataclasses.replace(
-                    SMOKE_PROTOCOL, division=row.protocol.division
-                ),
-                pools=tuple(
-                    dataclasses.replace(
-                        pool,
-                        data=SMOKE_POOL,
-                        protocol=pool.protocol and SMOKE_POOL_PROTOCOL,
-                    )
-                    for pool in row.pools
-                ),
-            )
-            for row in rows
-        ]
+        rows = [_trial(row) for row in rows]
     if options.seeds is not None:
         seeds = _integers(options.seeds)
         rows = [dataclasses.replace(row, seeds=seeds) for row in rows]
     return overrides.sweep(rows, options.assignments)
+
+
+def _trial(row: Experiment) -> Experiment:
+    """Returns the row at its smallest, on a few drawn clips."""
+    division = row.protocol.division
+    return dataclasses.replace(
+        row,
+        name=f"{row.name}-smoke",
+        system=row.system.tiny(),
+        data=SMOKE,
+        protocol=dataclasses.replace(
+            SMOKE_PROTOCOL, division=SMOKE_DIVISIONS.get(division, division)
+        ),
+        pools=tuple(
+            dataclasses.replace(
+                pool, data=SMOKE_POOL, protocol=pool.protocol and SMOKE_POOL_PROTOCOL
+            )
+            for pool in row.pools
+        ),
+    )
 
 
 def layout_of(options: RunOptions) -> Layout:

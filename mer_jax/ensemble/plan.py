@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mer_jax.ensemble import flops
+from mer_jax.ensemble.cost import step_flops
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
@@ -146,7 +146,6 @@ def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
     state, rows = program.abstract_state(name), program.abstract_rows(name)
     step: Any = program.step(name, False)
     arguments = state, rows, program.clips, program.abstract_remembered(name)
-    total = flops.count(step, *arguments)
     start = time.monotonic()
     memory = step.lower(*arguments).compile().memory_analysis()
     # The clips and a state that is donated are counted once, as arguments.
@@ -156,11 +155,10 @@ def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
         - memory.alias_size_in_bytes
         + memory.temp_size_in_bytes
     )
-    # The body of a sharded program is one device's; its lanes are counted in it.
     return StagePlan(
         name=name,
         steps=steps,
-        step_flops=total // program.layout.lanes,
+        step_flops=step_flops(program, name),
         step_bytes=size,
         compile_seconds=time.monotonic() - start,
     )

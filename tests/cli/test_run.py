@@ -1,5 +1,6 @@
 """Tests for mer_jax/cli/run.py: what training is told, without training."""
 
+import dataclasses
 import functools
 import io
 import json
@@ -12,6 +13,7 @@ from rich.console import Console
 from mer_jax.cli import run as module
 from mer_jax.cli.options import RunOptions
 from mer_jax.data.corpora import SMOKE_POOL, load
+from mer_jax.data.folds import DIVISIONS
 from mer_jax.data.pools import resident
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.ledger import write_npz
@@ -113,6 +115,22 @@ def test_a_trial_has_drawn_people_in_its_pools_labelled_where_pools_are(pooled, 
     labels = resident(sample, pools).labels.reshape(3, 24)  # refuses other classes
     assert [np.bincount(part).tolist() for part in labels[:2]] == [[12, 6, 6]] * 2
     assert (labels[2] == -1).all()
+
+
+@pytest.mark.parametrize("division", DIVISIONS)
+def test_a_trial_has_people_enough_for_every_division(
+    division, pooled, cache, monkeypatch
+):
+    (row,) = module.files.read(str(pooled))
+    protocol = dataclasses.replace(row.protocol, division=division)
+    changed = dataclasses.replace(row, protocol=protocol)
+    monkeypatch.setattr(module.files, "read", lambda path: [changed])
+    options = RunOptions(experiment=str(pooled), smoke=True)
+    (experiment,) = module.experiments_of(options)
+    sample = load(experiment.data, experiment.protocol, {"apex": APEX}, cache=cache)
+    folds = experiment.protocol.folds(sample)
+    assert len(folds) >= module.SMOKE_FOLDS
+    assert bool(experiment.protocol.leak) == bool(protocol.leak)
 
 
 @pytest.mark.slow
