@@ -262,7 +262,8 @@ def test_rows_that_share_data_share_clips(monkeypatch, tmp_path):
     loads = []
     ((pool, others),) = ROW.pools
 
-    def load(data, protocol, features, *, cache, progress):
+    def load(data, protocol, features, *, frames, cache, progress):
+        assert frames is None  # of a system that trains on clips
         loads.append(data)
         return others if data == pool.data else ROW.corpus
 
