@@ -125,7 +125,7 @@ def counted(config) -> tuple[int, int]:
         first, stage = stages
         before = first.init(jax.random.key(0), batch)
         finished = {first.name: before}
-        counts = jnp.ones(len(CLASSES), jnp.int32)
+        counts = jnp.ones(CLASSES, jnp.int32)
         return init_run(stage, jax.random.key(0), jnp.int32(9), counts, batch, finished)
 
     stages = config.build(CLASSES, PEOPLE).stages[:2]
