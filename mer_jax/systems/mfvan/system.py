@@ -11,12 +11,14 @@ import jax
 import numpy as np
 
 from mer_jax.models.computing import Convolve, Precision, computing
+from mer_jax.models.images import unit_range
 from mer_jax.models.vit import Grad
 from mer_jax.systems.mfvan.attention import Heads, Transformers
 from mer_jax.systems.mfvan.classify import Classification, MaskLoss, classify
 from mer_jax.systems.mfvan.nets import Student, StudentEncoder, Teacher, Upsampling
 from mer_jax.systems.mfvan.rebuild import identity_removal, teacher
 from mer_jax.systems.mfvan.views import Augmentation
+from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import WeightDecay, optimizer
 from mer_jax.train.stage import Stage, System
 
@@ -100,7 +102,19 @@ class MFVAN:
             frames=frame if self.ri else None,
             stages=stages,
             predict=last.predict,
+            maps=self._maps(),
         )
+
+    def _maps(self) -> dict[str, Map]:
+        """Returns the patches of every scale, and the student's last map."""
+        apex = lambda batch: unit_range(batch["apex"])[:, None]
+        maps = {
+            f"scale {scale}": Map(module=f"patches{i}/conv", frames=apex, at=0)
+            for i, scale in enumerate(self.scales)
+        }
+        if self.seen == "apex":
+            maps["student"] = Map(module="encoder/deep", frames=apex, at=0)
+        return maps
 
     def tiny(self) -> "MFVAN":
         """Returns the system at 16 pixels for a few epochs."""
