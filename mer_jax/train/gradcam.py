@@ -10,7 +10,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import flax.linen as nn
 import jax
@@ -30,9 +30,9 @@ class Map:
 
     Attributes:
       module: path, "separator/backbone", of a linen module inside the net, not inside
-        what is rematerialised. It is called once; all that it gives, or the first of
-        several arrays, is [B, h, w, C], [B, F, h, w, C], or [B * F, h, w, C], in which
-        the frames of a clip follow one another.
+        what is rematerialised. It is called once and gives [B, h, w, C],
+        [B, F, h, w, C], or [B * F, h, w, C], in which the frames of a clip follow one
+        another. Of several arrays the path goes on: "branch/map", the field `map`.
       frames: what the net saw, `batch -> [B, F, H, W, channels]`, of any range; None
         where that is no picture.
       at: position of the frame that is drawn; None for the frame of each clip that
@@ -62,9 +62,9 @@ def grad_cam(
       classes: int[B], k; None for those predicted.
 
     Returns:
-      The logits, of `predict` bit for bit, compiled up to rounding; and by module L,
-      float32[B, F, h, w] in [0, 1], over the greatest of all frames of a clip. Where
-      nothing speaks for the class it is 0.
+      The logits, as of `predict` up to rounding; and by module L, float32[B, F, h, w]
+      in [0, 1], over the greatest of all frames of a clip. Where nothing speaks for
+      the class it is 0.
 
     Raises:
       ValueError: if a module is none, or gives no map, or several.
@@ -77,8 +77,8 @@ def grad_cam(
         def add(name, out):
             if name not in added:
                 return out
-            (found[name], *others), tree = jax.tree.flatten(out)
-            return jax.tree.unflatten(tree, [found[name] + added[name], *others])
+            found[name] = out
+            return out + added[name]
 
         with _changing(add):
             logits = predict()
@@ -154,11 +154,10 @@ def _divisor(x: jax.Array) -> jax.Array:
 
 def _nothing(predict: Predict, modules: Collection[str]) -> dict[str, jax.Array]:
     """Returns what changes nothing if added to the maps of modules."""
-    given: dict[str, list[Any]] = {}
+    given: dict[str, list[jax.ShapeDtypeStruct]] = {}
 
     def note(name, out):
-        first, *_ = jax.tree.leaves(out) or [jnp.zeros(0)]
-        shape = jax.ShapeDtypeStruct(first.shape, first.dtype)
+        shape = jax.ShapeDtypeStruct(out.shape, out.dtype)
         given.setdefault(name, []).append(shape)
         return out
 
@@ -184,14 +183,22 @@ def _is_map(given: list[jax.ShapeDtypeStruct], clips: int) -> bool:
 
 
 @contextlib.contextmanager
-def _changing(change: Callable[[str, Any], Any]) -> Iterator[None]:
-    """Lets `change(path, output)` say what linen modules give."""
+def _changing(change: Callable[[str, jax.Array], jax.Array]) -> Iterator[None]:
+    """Lets `change(path, array)` say what linen modules give."""
 
     def intercept(call, args, kwargs, context):
         out = call(*args, **kwargs)
         if context.method_name != "__call__":
             return out
-        return change("/".join(context.module.path), out)
+        module = "/".join(context.module.path)
+
+        def one(field, leaf):
+            if not isinstance(leaf, jax.Array):
+                return leaf
+            inside = jax.tree_util.keystr(field, simple=True, separator="/")
+            return change("/".join(filter(None, (module, inside))), leaf)
+
+        return jax.tree_util.tree_map_with_path(one, out)
 
     with nn.intercept_methods(intercept):
         yield

@@ -127,8 +127,15 @@ def test_every_frame_has_weights_of_its_own(folded):
     np.testing.assert_allclose(cam, over_greatest(by_hand), atol=1e-5)
 
 
-@pytest.mark.parametrize("fields", [{}, {"remat": True}, {"beside": True}])
-def test_weights_are_slopes_by_differences_in_a_net_that_is_not_linear(fields):
+@pytest.mark.parametrize(
+    ("module", "fields"),
+    [
+        ("outer", {}),
+        ("outer", {"remat": True}),
+        ("outer/a_map", {"beside": True}),
+    ],
+)
+def test_weights_are_slopes_by_differences_in_a_net_that_is_not_linear(module, fields):
     """The mean slope of a channel is that of a shift of the channel, over h w."""
     with jax.enable_x64(True):
         images, step = IMAGES.astype(np.float64), 1e-5
@@ -142,8 +149,8 @@ def test_weights_are_slopes_by_differences_in_a_net_that_is_not_linear(fields):
             weights[:, c] = slope[range(len(images)), number]
         map = map_by_hand(params, images)
         by_hand = np.maximum((map * weights[:, None, None]).sum(-1), 0)
-        _, cams = grad_cam(lambda: predict(params), ["outer"])
-        found = cams["outer"]
+        _, cams = grad_cam(lambda: predict(params), [module])
+        found = cams[module]
         assert found.dtype == np.float64
         np.testing.assert_allclose(found, over_greatest(by_hand[:, None]), atol=1e-8)
     assert (by_hand.max((1, 2)) > 0).all()
@@ -246,20 +253,23 @@ def test_asked_again_of_the_same_function_it_finds_the_same():
     np.testing.assert_array_equal(first, again)
 
 
-@pytest.mark.parametrize("module", ["outre", "head", "twice", ""])
-def test_what_gives_no_map_is_an_error_that_names_what_does(module):
-    class Twice(Net):
-        @nn.compact
-        def __call__(self, x):
-            same = Same(name="twice")
-            return Net(name="net")(same(same(x)))
+class Twice(nn.Module):
+    """A net inside of another, after what is called twice."""
 
+    @nn.compact
+    def __call__(self, x):
+        same = Same(name="twice")
+        return Net(beside=True, name="net")(same(same(x)))
+
+
+@pytest.mark.parametrize("module", ["outre", "net/head", "twice", "", "net/outer"])
+def test_what_gives_no_map_is_an_error_that_names_what_does(module):
     net = Twice()
     variables = net.init(jax.random.key(0), IMAGES)
     with pytest.raises(ValueError, match=f"no modules \\['{module}'\\]") as error:
-        grad_cam(lambda: net.apply(variables, IMAGES), [module, "net/outer"])
+        grad_cam(lambda: net.apply(variables, IMAGES), [module, "net/outer/a_map"])
     named = str(error.value).split("\n  ")[1:]
-    assert named == ["net/outer", "net/outer/body", "net/outer/body/conv"]
+    assert named == [f"net/outer/{n}" for n in ("a_map", "body/a_map", "body/conv")]
 
 
 # Laid over frames.

@@ -104,7 +104,7 @@ class MENet:
             return network.evaluated(nets["menet"], at, seen, batch["mask"]).logits
 
         shape = (self.frames, self.size, self.size, 3)
-        branch = Map(module="branch", frames=lambda batch: batch["clip"])
+        branch = Map(module="branch/map", frames=lambda batch: batch["clip"])
         features = {"clip": jax.ShapeDtypeStruct(shape, np.uint8)}
         return System(
             name="menet",
