@@ -16,6 +16,7 @@ from mer_jax.data.pools import Resident, resident_arrays
 from mer_jax.ensemble.feed import FrameFeed, Way
 from mer_jax.ensemble.lift import Spmd, lift, per_run, put, replicate, run_mesh
 from mer_jax.ensemble.looks import check_features, looking, picture
+from mer_jax.train.gradcam import overlays
 from mer_jax.train.stage import Stage, System
 from mer_jax.train.step import RunState, init_run, train_step, train_step_or_wait
 from mer_jax.typing import PyTree
@@ -60,6 +61,8 @@ class Program:
             self.mesh, resident_arrays(corpus)
         )
         self.feed = FrameFeed(corpus, self.mesh, self._lift, layout.frames)
+        # `(params, model_state, index [L, M], clips)` -> `overlays`, [L, M, ...]
+        self.grad_cam = self._lift(looking(functools.partial(overlays, system)))
         # Cached per program, so that a sweep's next row frees this one's clips.
         self.init = functools.cache(self._init)
         self.step = functools.cache(self._step)

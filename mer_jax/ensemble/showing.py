@@ -1,7 +1,7 @@
 """Sample clips as pictures: what a system's stages make of a few held-out clips."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -50,17 +50,15 @@ def check_pictures(row: Row, program: Program, waves: Sequence[Wave]) -> None:
     """Traces, compiling nothing, what will be drawn: hours later is too late.
 
     Raises:
-      ValueError: for a stage that shows what is no picture, see `Program.inspect`.
+      ValueError: for a stage that shows what is no picture, see `Program.inspect`; for
+        a map that is none, see `grad_cam`.
     """
     if not any(clips for wave in waves for clips in _shown(row, wave)):
         return
     index = _index(row, [()] * program.width)
-    for stage in row.system.stages:
-        if stage.shows:
-            state = program.abstract_state(stage.name)
-            inspect, at = program.inspect(stage.name), put(program.mesh, index)
-            nets = state.params, state.model_state
-            jax.eval_shape(inspect, *nets, at, program.clips)
+    for stage, _, look in _looks(row, program):
+        state, at = program.abstract_state(stage), put(program.mesh, index)
+        jax.eval_shape(look, state.params, state.model_state, at, program.clips)
 
 
 def pictures(
@@ -79,9 +77,10 @@ def pictures(
 
     Returns:
       [L], for the run's ledger entry: "shown/keys" str[n], and for every picture
-      "shown/<stage>/<name>" uint8[n, H, W] or [n, H, W, 3], in the order of the stages
-      and of their `shows`. Nothing where no sample clip is held out, or with another
-      seed than the first.
+      "shown/<stage>/<name>" uint8[n, H, W], [n, H, W, 3], or [n, H, W, 2] of a grey
+      image and a map to be laid over it; in the order of the stages and of their
+      `shows`, then of the system's `maps`. Nothing where no sample clip is held out,
+      or with another seed than the first.
     """
     shown = _shown(row, wave)
     if not any(shown):
@@ -89,14 +88,9 @@ def pictures(
     index = put(program.mesh, _index(row, shown))
     keys = [np.array([row.corpus.keys[i] for i in clips]) for clips in shown]
     drawn: dict[str, np.ndarray] = {}
-    for stage in row.system.stages:
-        if stage.shows:
-            inspect = program.inspect(stage.name)
-            found = jax.device_get(inspect(*nets[stage.name], index, program.clips))
-            drawn |= {
-                f"shown/{stage.name}/{name}": _bytes(found[name])
-                for name in stage.shows
-            }
+    for stage, names, look in _looks(row, program):
+        found = jax.device_get(look(*nets[stage], index, program.clips))
+        drawn |= {f"shown/{stage}/{name}": _bytes(found[of]) for name, of in names}
     return [
         {"shown/keys": keys[lane]}
         | {name: array[lane, : len(clips)] for name, array in drawn.items()}
@@ -106,9 +100,22 @@ def pictures(
     ]
 
 
+def _looks(
+    row: Row, program: Program
+) -> Iterator[tuple[str, list[tuple[str, str]], Callable]]:
+    """Yields a stage, what is drawn as (name, name in the look), and the look."""
+    for stage in row.system.stages:
+        if stage.shows:
+            names = [(name, name) for name in stage.shows]
+            yield stage.name, names, program.inspect(stage.name)
+    if maps := row.system.maps:
+        names = [(f"Grad-CAM {name}", name) for name in maps]
+        yield row.system.stages[-1].name, names, program.grad_cam
+
+
 def _shown(row: Row, wave: Wave) -> list[tuple[int, ...]]:
     """Returns the positions [L] of what each run draws."""
-    if not any(stage.shows for stage in row.system.stages):
+    if not (row.system.maps or any(stage.shows for stage in row.system.stages)):
         return [() for _ in wave.runs]
     first, chosen = row.experiment.seeds[0], sample_clips(row.corpus)
     return [

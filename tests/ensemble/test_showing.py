@@ -17,6 +17,7 @@ from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.ensemble.showing import pictures, sample_clips
+from mer_jax.train.gradcam import Map, overlays
 from tests import flights, toys
 
 # By hand from `toys.SUBJECTS`: classes 0, 1, 2 in turn start at another corpus, and
@@ -194,6 +195,49 @@ def test_lanes_draw_their_own_clips_with_their_own_nets(layout, tmp_path):
             by_hand = drawn_by_hand(stage, own, keys_of(folds[lane]))
             for name, values in by_hand.items():
                 assert_drawn(found[name], values)
+
+
+MAPS = {  # not in the order of their names
+    "whole": Map(module="norm", frames=lambda batch: batch["frames"][:, None]),
+    "alone": Map(module="conv"),
+}
+
+
+def with_maps(maps, shows=True):
+    """The relay with maps, and with or without what its stages show."""
+    stages = ROW.system.stages
+    if not shows:
+        stages = tuple(dataclasses.replace(stage, shows=()) for stage in stages)
+    system = dataclasses.replace(ROW.system, maps=maps, stages=stages)
+    return dataclasses.replace(ROW, system=system)
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_maps_of_the_last_nets_come_after_what_stages_show(shows, tmp_path):
+    row = with_maps(MAPS, shows)
+    program = flights.program_of(row)
+    runner, nets = flights.runner(row, program, FOLDS[:1], tmp_path), {}
+    for stage in row.system.stages:
+        state = flights.enter(runner, stage.name, nets)
+        nets[stage.name] = (state.params, state.model_state)
+    wave = Wave(tuple(r for r in row.runs if r.fold.name == FOLDS[0])[:1], 1)
+    (drawn,) = pictures(row, program, wave, nets)
+    names = [f"shown/tune/Grad-CAM {name}" for name in MAPS]
+    assert list(drawn) == ["shown/keys", *(SHOWN if shows else ()), *names]
+    index = np.array([row.corpus.keys.index(key) for key in drawn["shown/keys"]])
+    last = jax.tree.map(lambda x: x[0], nets["tune"])
+    by_hand = overlays(row.system, *last, flights.batch_of(row.corpus, index))
+    assert by_hand["whole"].shape == (2, 6, 6, 2)
+    for name, stored in zip(MAPS, names, strict=True):
+        assert_drawn(drawn[stored], by_hand[name])
+
+
+def test_a_map_that_is_none_is_an_error_before_training(tmp_path):
+    told = []
+    with pytest.raises(ValueError, match=r"no modules \['nrom'\].*\n  conv\n  norm"):
+        row = with_maps({"typo": Map(module="nrom")})
+        train(tmp_path, None, row=row, wave=told.append)
+    assert told == []
 
 
 def test_what_is_not_drawn_is_not_even_traced(cached_programs, monkeypatch, tmp_path):
