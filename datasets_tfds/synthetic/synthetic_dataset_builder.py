@@ -129,6 +129,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             setting=EASIER,
         ),
         SyntheticConfig(
+            name="plain",
+            description="442 clips of 68 subjects, all frames, 64 px, plain to see in "
+            "the apex alone.",
+            size=64,
+            frames="all",
+            setting=PLAIN,
+        ),
+        SyntheticConfig(
             name="macro_moving",
             description="600 clips of 100 other people, all frames, 64 px, ordinary "
             "expressions.",

@@ -35,8 +35,9 @@ BY_DEFAULT = (FOUR, PMAP)
 ROUNDED_BY_DEVICES = {"ststnet", "menet", "minet"}
 
 # Compiling these takes as long as three others: `relay` has three stages, `moext` the
-# nets of two, `minet` both; `menet`, with two 3D nets in four stages, as long as ten.
-LIGHT = [name for name in flights.SYSTEMS if name != "menet"]
+# nets of two, `minet` both; `menet`, with two 3D nets in four stages, and `mfvan`, with
+# six nets in three, as long as ten.
+LIGHT = [name for name in flights.SYSTEMS if name not in ("menet", "mfvan")]
 CHEAP = [name for name in LIGHT if name not in ("relay", "moext", "minet")]
 
 

@@ -71,6 +71,7 @@ def test_identity_removal_is_the_onset_by_both_and_the_students_by_the_teachers(
     )
 
 
+@pytest.mark.slow
 def test_the_soft_target_does_not_come_to_meet_the_student():
     """The teacher's gradient is that of its own error alone."""
     with_it = stepped("identity_removal", **PLAIN)
@@ -82,6 +83,7 @@ def test_the_soft_target_does_not_come_to_meet_the_student():
     assert any(np.abs(student[k] - other[k]).max() > 1e-4 for k in student)
 
 
+@pytest.mark.slow
 def test_the_last_loss_is_the_sum_of_its_parts():
     changes = {"alpha": 0.7, "beta": 0.3, "w_ri": 2.0, "w_soft": 0.4}
     _, _, metrics, _ = stepped("classify", **PLAIN, **changes)
@@ -139,6 +141,7 @@ def test_a_teacher_that_is_no_target_is_not_asked(changes):
     assert "teacher" not in state.params
 
 
+@pytest.mark.slow
 def test_the_residual_is_what_the_student_takes_off():
     changes = {**PLAIN, "ri_feature": "residual"}
     batch, state = begun(**changes)["classify"]

@@ -24,7 +24,7 @@ VALUES, traced = SWITCHES.values(), SWITCHES.traced
 README = pathlib.Path(mfvan.__file__).with_name("README.md").read_text()
 
 
-@pytest.mark.parametrize("field", ["mask_loss", "class_weights"])
+@pytest.mark.parametrize("field", ["class_weights"])
 def test_a_switch_makes_another_program(field):
     """Quick stand-in for the next test, which takes minutes."""
     others = [traced(**{name: value}) for name, value in VALUES if name == field]
