@@ -123,7 +123,8 @@ def test_others_are_people_whom_no_composite_shows():
 
 
 @pytest.mark.parametrize(
-    ("name", "like"), [("moving", "demo"), ("macro_moving", "macro")]
+    ("name", "like"),
+    [("moving", "demo"), ("plain", "demo"), ("macro_moving", "macro")],
 )
 def test_the_same_people_move_in_small_clips_of_all_frames(name, like):
     config = Builder.builder_configs[name]
