@@ -24,8 +24,8 @@ from mer_jax.report.text import (
 
 _GRAD_CAM = (
     " Grad-CAM (Selvaraju et al. 2017): where a map of the net spoke for the class "
-    "that was predicted, 1 where it did most in any frame of the clip; of frames not named "
-    "the one is drawn in which that adds up to most."
+    "that was predicted, 1 where it did most in any frame of the clip; of frames not "
+    "named the one is drawn in which that adds up to most."
 )
 
 
