@@ -14,9 +14,9 @@ Measured 27 November 2026, two seeds, SYNTHETIC: UF1 of all three scales, two, o
          0.678, 0.669, 0.670 without. From the first row, paired: without identity
          removal -0.040 [-0.080, +0.002], without scales -0.023 [-0.074, +0.026],
          without either -0.047 [-0.092, -0.002], p 0.058. Of kept attention there lies
-         inside what moves, with everything, 0.017 [0.011, 0.024] at the scale of the image,
-         0.098 [0.091, 0.106] at the first map's and 0.078 [0.067, 0.090] at the
-         second's; of the area 0.068 [0.063, 0.073]. 56 minutes on two busy cores.
+         inside what moves, with everything, 0.017 [0.011, 0.024] at the scale of the
+         image, 0.098 [0.091, 0.106] at the first map's and 0.078 [0.067, 0.090] at
+         the second's; of the area 0.068 [0.063, 0.073]. 56 minutes on two busy cores.
 Run      mer run mfvan_demo --seeds 0,1
          then, where of the face kept attention lies:
          python -m experiments.mfvan_attention WORKDIR
