@@ -1,6 +1,7 @@
 """Settings of every test: four host devices, strict shapes, repeatable examples."""
 
 import os
+import pathlib
 
 import absl.flags
 import hypothesis
@@ -17,6 +18,18 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # Derandomised: a failure on one machine is a failure on all of them.
 hypothesis.settings.register_profile("mer", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("mer")
+
+
+MOST_MAPS = 20_000  # of memory; Linux grants a process 65 530
+MAPS = pathlib.Path("/proc/self/maps")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def fewer_programs():
+    """Forgets compiled programs once they are many: each has some maps of memory."""
+    yield
+    if MAPS.exists() and len(MAPS.read_bytes().splitlines()) > MOST_MAPS:
+        jax.clear_caches()
 
 
 def pytest_configure(config):
