@@ -145,6 +145,7 @@ def stepped(case):
         state = RunState(
             step=jnp.int32(0),
             num_steps=jnp.int32(9),
+            class_counts=jnp.zeros(layout.CLASSES, jnp.int32),
             key=jax.random.key(0),
             params=params,
             model_state=batch_stats,
