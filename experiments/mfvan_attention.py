@@ -16,6 +16,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from flax.traverse_util import unflatten_dict
+from scipy.stats import bootstrap
 
 from datasets_tfds.synthetic.coding_sheet import annotations
 from datasets_tfds.synthetic.corpus import NUM_FRAMES, Corpus
@@ -72,12 +73,18 @@ def _patches(image: np.ndarray, grid: int) -> np.ndarray:
 
 
 def attention(row: Row, ledger: Ledger) -> dict[str, list[tuple[str, np.ndarray]]]:
-    """Returns scale -> (clip key, kept attention [grid, grid]) of clips held out."""
+    """Returns scale -> (clip key, kept attention [grid, grid]) of clips held out.
+
+    Of runs that are not there, or kept no nets, nothing.
+    """
     grid = row.system.features["apex"].shape[0] // row.experiment.system.patch
     look = jax.jit(row.system.stages[-1].inspect)
     found: dict[str, list[tuple[str, np.ndarray]]] = {}
     for run in row.runs:
-        with np.load(ledger.params_path(run.id)) as archive:
+        path = ledger.params_path(run.id)
+        if not path.exists():
+            continue
+        with np.load(path) as archive:
             nets = unflatten_dict({k: archive[k] for k in archive.files}, sep="/")
         apex = row.corpus.features["apex"][run.fold.test]
         batch = {"apex": apex, "mask": np.ones(len(apex), bool)}
@@ -103,9 +110,10 @@ def shares(
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
     """Returns the mean over people of float[n] and its 95 % interval."""
-    generator = np.random.default_rng(SEED)
-    drawn = generator.integers(0, len(values), (DRAWS, len(values)))
-    low, high = np.quantile(values[drawn].mean(1), (0.025, 0.975))
+    drawn = bootstrap(
+        (values,), np.mean, n_resamples=DRAWS, method="percentile", rng=SEED
+    )
+    low, high = drawn.confidence_interval
     return float(values.mean()), float(low), float(high)
 
 
@@ -115,17 +123,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("workdir", type=Path)
-    ledger = Ledger(parser.parse_args().workdir)
+    workdir = parser.parse_args().workdir
+    ledger = Ledger(workdir)
     rows = open_rows(mfvan_demo.get(), cache=cache_directory())
+    found = {row.experiment.name: attention(row, ledger) for row in rows}
+    if not any(found.values()):
+        parser.error(
+            f"{workdir} has no nets of mfvan_demo. Expected the workdir that "
+            "`mer run mfvan_demo --seeds 0,1` names, with --keep-params auto or all"
+        )
     system = rows[0].experiment.system
     inside = moving(system.size // system.patch)
     print("SYNTHETIC  share inside what moves, of attention | of the area | difference")
-    for row in rows:
-        for name, kept in attention(row, ledger).items():
+    for row, scales in found.items():
+        for name, kept in scales.items():
             both = np.array([*shares(kept, inside).values()])
             columns = (both[:, 0], both[:, 1], both[:, 0] - both[:, 1])
             told = ("{:.3f} [{:.3f}, {:.3f}]".format(*interval(c)) for c in columns)
-            print(row.experiment.name, name, *told, sep="  ")
+            print(row, name, *told, sep="  ")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ import jax
 import jax.numpy as jnp
 
 from mer_jax.models.images import sampled
+from mer_jax.typing import Key
+
+GREATEST = 10.0  # degrees, either way
 
 
 class Pose(NamedTuple):
@@ -21,6 +24,13 @@ class Pose(NamedTuple):
 
     mirror: jax.Array
     degrees: jax.Array
+
+
+def drawn_turn(key: Key, count: int) -> Pose:
+    """Draws for each of `count` clips whether it is mirrored, and any angle allowed."""
+    for_mirror, for_angle = jax.random.split(key)
+    angle = jax.random.uniform(for_angle, (count,), jnp.float32, -GREATEST, GREATEST)
+    return Pose(jax.random.bernoulli(for_mirror, shape=(count,)), angle)
 
 
 def posed(frames: jax.Array, pose: Pose) -> jax.Array:

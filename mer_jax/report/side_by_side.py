@@ -16,7 +16,7 @@ from mer_jax.report.text import (
     scored,
 )
 
-SIDE_BY_SIDE = "Systems side by side"
+SIDE_BY_SIDE = "Rows side by side"
 SELECTED = "fold_epoch"  # the rung of the ladder that stands beside the result
 HEADER = (
     "row",

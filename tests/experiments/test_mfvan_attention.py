@@ -38,6 +38,15 @@ def test_attention_that_looks_anywhere_has_the_share_of_the_area():
     assert found["lab/b"] == pytest.approx((0.5, 0.25))
 
 
+def test_a_folder_without_nets_is_told_of(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(mfvan_attention, "open_rows", lambda *args, **kwargs: [])
+    monkeypatch.setattr(mfvan_attention.mfvan_demo, "CORPUS", "synthetic/tiny")
+    monkeypatch.setattr("sys.argv", ["mfvan_attention", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        mfvan_attention.main()
+    assert "has no nets of mfvan_demo" in capsys.readouterr().err
+
+
 def test_the_interval_is_that_of_the_mean_over_people():
     values = np.random.default_rng(0).normal(0.3, 0.1, 400)
     mean, low, high = interval(values)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from mer_jax.models.posing import Pose, posed
+from mer_jax.models.posing import Pose, drawn_turn, posed
 
 SIZE = 16
 turn = jax.jit(posed, compiler_options={"xla_backend_optimization_level": 0})
@@ -40,3 +40,10 @@ def test_a_rotation_is_scipys(degrees, mirror, shape):
             frame, degrees, order=1, reshape=False, mode="nearest"
         )
         np.testing.assert_allclose(turned, expected, atol=1e-5)
+
+
+def test_turns_are_of_either_kind_and_of_every_angle():
+    found = drawn_turn(jax.random.key(3), 1000)
+    assert 0.4 < found.mirror.mean() < 0.6
+    shares, _ = np.histogram(found.degrees, bins=4, range=(-10, 10))
+    assert shares.sum() == 1000 and shares.min() > 200

@@ -135,7 +135,7 @@ def test_published_numbers_of_the_whole_sample_stand_in_the_overview():
 def test_a_single_row_has_no_overview():
     text = markdown(row())
     assert "All rows" not in sections(text) and "minus" not in text
-    assert "Systems side by side" not in sections(text)
+    assert "Rows side by side" not in sections(text)
 
 
 def test_the_conditions_are_printed():

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from mer_jax.losses import classification, masks
+from mer_jax.models.blocks import at_least_single
 from mer_jax.models.images import unit_range
 from mer_jax.systems.mfvan.attention import Heads, Scale, Told, Transformers, fused
 from mer_jax.systems.mfvan.nets import Maps, Student, StudentEncoder, Teacher
@@ -69,7 +70,7 @@ class Classification:
         apex, mask = unit_range(batch["apex"]), batch["mask"]
         keys = iter(jax.random.split(key, 5))
         params, state = begun(self.student, "student", next(keys), apex, mask)
-        if self.config.seen == "residual":
+        if self.config.ri_feature == "residual":
             own = begun(self.residual, "residual", next(keys), apex, mask)
             params, state = params | own[0], state | own[1]
         if self.taught:
@@ -115,7 +116,7 @@ class Classification:
             rngs = {"dropout": key} if train else {}
             variables = {"params": params["transformers"]}
             scales = apply(variables, self._images(image, maps), train, rngs=rngs)
-        features = maps.deep.astype(jnp.float32).mean((1, 2))
+        features = at_least_single(maps.deep).mean((1, 2))
         judge: Any = self.heads.apply
         told = judge({"params": params["heads"]}, features, scales)
         return Found(told, fused(features, scales), scales, rebuilt), state
@@ -125,7 +126,7 @@ class Classification:
         at = params["student"], state["student"]
         (maps, rebuilt), own = run(self.student, *at, apex, mask, train=train)
         state = {**state, "student": own}
-        if self.config.seen == "apex":
+        if self.config.ri_feature == "encoder":
             return maps, apex, rebuilt, state
         image = jnp.abs(apex - rebuilt)
         at = params["residual"], state["residual"]
@@ -148,10 +149,10 @@ class Classification:
             total = total + config.alpha * metrics["L_sc"]
             total = total + config.beta * metrics["L_mask"]
         if config.ri and config.w_ri:
-            soft = batch.get("soft", found.rebuilt)
-            told = student_losses(found.rebuilt, batch["seen_onset"], soft, mask)
-            metrics |= told if self.taught else {"L_student": told["L_student"]}
-            metrics["L_RI"] = removal(config, told)
+            told = student_losses(
+                found.rebuilt, batch["seen_onset"], mask, soft=batch.get("soft")
+            )
+            metrics |= {**told, "L_RI": removal(config, told)}
             total = total + config.w_ri * metrics["L_RI"]
         return total, Aux(metrics, state)
 

@@ -102,7 +102,7 @@ def identity_removal(config: "MFVAN", teacher: Teacher, student: Student) -> Sta
         (_, own), of_student = run(student, *at("student"), apex, mask, train=True)
         metrics = {
             "L_teacher": squared_error(soft, onset, where=mask),
-            **student_losses(own, onset, jax.lax.stop_gradient(soft), mask),
+            **student_losses(own, onset, mask, soft=jax.lax.stop_gradient(soft)),
         }
         total = metrics["L_teacher"] + removal(config, metrics)
         return total, Aux(metrics, {"teacher": of_teacher, "student": of_student})
@@ -134,17 +134,17 @@ def with_pair(config: "MFVAN", batch, key):
     return {**batch, "seen_apex": apex, "seen_onset": onset}
 
 
-def student_losses(rebuilt, onset, soft, mask) -> dict[str, jax.Array]:
+def student_losses(rebuilt, onset, mask, *, soft=None) -> dict[str, jax.Array]:
     """Returns how far the student's onset is from the true one, and the teacher's."""
-    return {
-        "L_student": squared_error(rebuilt, onset, where=mask),
-        "L_soft": squared_error(rebuilt, soft, where=mask),
-    }
+    losses = {"L_student": squared_error(rebuilt, onset, where=mask)}
+    if soft is not None:
+        losses["L_soft"] = squared_error(rebuilt, soft, where=mask)
+    return losses
 
 
-def removal(config: "MFVAN", metrics) -> jax.Array:
-    """Returns the student's part of L_RI."""
-    return metrics["L_student"] + config.w_soft * metrics["L_soft"]
+def removal(config: "MFVAN", losses) -> jax.Array:
+    """Returns the student's part of L_RI, of `student_losses`."""
+    return losses["L_student"] + config.w_soft * losses.get("L_soft", 0.0)
 
 
 def _update(config: "MFVAN", loss) -> Update:

@@ -112,7 +112,7 @@ class MFVAN:
             f"scale {scale}": Map(module=f"patches{i}/conv", frames=apex, at=0)
             for i, scale in enumerate(self.scales)
         }
-        if self.seen == "apex":
+        if self.ri_feature == "encoder":
             maps["student"] = Map(module="encoder/deep", frames=apex, at=0)
         return maps
 
@@ -136,11 +136,6 @@ class MFVAN:
             removal_epochs=2,
             epochs=2,
         )
-
-    @property
-    def seen(self) -> Literal["apex", "residual"]:
-        """What is classified: the apex, or how it differs from the student's onset."""
-        return "apex" if self.ri_feature == "encoder" else "residual"
 
     def classification(self, num_classes: int) -> Classification:
         """Returns all nets, and what the last stage does with them."""

@@ -9,11 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from mer_jax.models.images import unit_range
-from mer_jax.models.posing import Pose, posed
+from mer_jax.models.posing import drawn_turn, posed
 from mer_jax.typing import Key
 
 Augmentation = Literal["turn", "flip", "none"]
-GREATEST = 10.0  # degrees, either way
 
 
 def drawn(frames: jax.Array, key: Key, aug: Augmentation) -> jax.Array:
@@ -31,16 +30,13 @@ def drawn(frames: jax.Array, key: Key, aug: Augmentation) -> jax.Array:
     Raises:
       ValueError: for another `aug`.
     """
-    images, count = unit_range(frames), len(frames)
+    images = unit_range(frames)
     if aug == "none":
         return images
-    for_mirror, for_angle = jax.random.split(key)
-    mirror = jax.random.bernoulli(for_mirror, shape=(count,))
-    if aug == "flip":
-        flipped = images[:, :, :, ::-1]
-        return jnp.where(jnp.expand_dims(mirror, (1, 2, 3, 4)), flipped, images)
-    if aug != "turn":
+    pose = drawn_turn(key, len(frames))
+    if aug == "turn":
+        return posed(images, pose)
+    if aug != "flip":
         raise ValueError(f"aug must be turn, flip or none, got {aug!r}")
-    shape, dtype = (count,), jnp.float32
-    angle = jax.random.uniform(for_angle, shape, dtype, -GREATEST, GREATEST)
-    return posed(images, Pose(mirror, angle))
+    mirror = jnp.expand_dims(pose.mirror, (1, 2, 3, 4))
+    return jnp.where(mirror, images[:, :, :, ::-1], images)

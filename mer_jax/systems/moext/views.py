@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from mer_jax.models.images import unit_range
-from mer_jax.models.posing import Pose
+from mer_jax.models.posing import Pose, drawn_turn
 from mer_jax.typing import Batch, Key
 
 Augmentation = Literal["grid", "online_uniform", "off"]
-GREATEST = 10.0  # degrees, either way
 # Mirror and angle; the first leaves a clip as it is.
 GRID = tuple(itertools.product((False, True), (0.0, -10.0, -5.0, 5.0, 10.0)))
 LUMA = (0.299, 0.587, 0.114)  # of RGB, ITU-R BT.601
@@ -49,9 +48,7 @@ def drawn_pose(key: Key, count: int, kind: Augmentation) -> Pose:
         return grid_pose(jnp.zeros(count, int))
     if kind != "online_uniform":
         raise ValueError(f"aug10 must be grid, online_uniform or off, got {kind!r}")
-    for_mirror, for_angle = jax.random.split(key)
-    angle = jax.random.uniform(for_angle, (count,), jnp.float32, -GREATEST, GREATEST)
-    return Pose(jax.random.bernoulli(for_mirror, shape=(count,)), angle)
+    return drawn_turn(key, count)
 
 
 def three_views(

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.systems.moext.layout import probes, uniform
 from tests.systems.moext.layout import start as begin
+from tests.systems.moext.layout import uniform
 
 GOLDEN = pathlib.Path(__file__).with_name("golden.npz")
 CLIPS, CLASSES, PEOPLE = 4, 3, 5
@@ -149,8 +149,3 @@ def to_own_axes(name: str, value: np.ndarray) -> np.ndarray:
         kernel = value.transpose(2, 3, 4, 1, 0)
         return kernel[0] if name.startswith("idnet") else kernel
     return value.T
-
-
-def probed(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Probes [n, 4] of arrays in the order of their names."""
-    return np.stack([probes(arrays[name]) for name in sorted(arrays)])

@@ -26,6 +26,7 @@ from torch import nn
 
 from benchmarks.torch_menet import Expression, Training
 from benchmarks.torch_menet_nets import Options
+from tests.systems.parity import probed
 
 from . import layout
 
@@ -77,7 +78,7 @@ def forward(case: str, name: str, mode: str) -> Arrays:
     if mode == "train":
         state = {k: v for k, v in kept(model).items() if k.startswith(name)}
         statistics = {k: v for k, v in state.items() if "running" in k}
-        arrays["statistics"] = layout.probed(own(statistics))
+        arrays["statistics"] = probed(own(statistics))
     return {f"{name}/{k}": v for k, v in arrays.items()}
 
 
@@ -92,8 +93,8 @@ def step(case: str) -> Arrays:
     state = {k: v for k, v in kept(model).items() if not k.startswith("idnet")}
     return {
         "losses": np.array([x.item() for x in losses]),
-        "gradients": layout.probed(own(gradients)),
-        "stepped": layout.probed(own(state)),
+        "gradients": probed(own(gradients)),
+        "stepped": probed(own(state)),
     }
 
 

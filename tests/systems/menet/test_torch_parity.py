@@ -14,11 +14,10 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from mer_jax.systems.menet import MENet, clips, information
 from mer_jax.train.stage import split
 from mer_jax.train.step import RunState, train_step
+from tests.systems.parity import QUICK, assert_probed
 
 from . import layout
 
-# Compiling is what these tests spend their time on.
-QUICK = {"xla_backend_optimization_level": 0}
 MASK = np.arange(layout.CLIPS + 1) < layout.CLIPS
 LEARNS = ("menet", "critic")
 
@@ -54,15 +53,6 @@ def started(case):
 def padded(rows):
     """The rows and one of padding."""
     return np.concatenate([rows, np.zeros_like(rows[:1])])
-
-
-def assert_probed(found, expected, tolerance):
-    """Compares arrays with probes [n, 4], relative to the length each has."""
-    assert len(found) == len(expected)
-    probes = layout.probed(found)
-    error = np.abs(probes - expected).max(1) / np.maximum(expected[:, 3], 1e-3)
-    worst = error.argmax()
-    assert error[worst] <= tolerance, f"{sorted(found)[worst]}: {error[worst]:.1e}"
 
 
 @functools.cache

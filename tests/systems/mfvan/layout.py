@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.systems.moext.layout import probes, uniform
 from tests.systems.moext.layout import start as begin
+from tests.systems.moext.layout import uniform
 
 GOLDEN = pathlib.Path(__file__).with_name("golden.npz")
 CLIPS, CLASSES = 4, 3
@@ -149,8 +149,3 @@ def to_own_axes(name: str, value: np.ndarray) -> np.ndarray:
         transposed = "decoder" in name and value.shape[-1] == 4
         return value.transpose(2, 3, *((0, 1) if transposed else (1, 0)))
     return value.T if value.ndim == 2 else value
-
-
-def probed(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Probes [n, 4] of arrays in the order of their names."""
-    return np.stack([probes(arrays[name]) for name in sorted(arrays)])

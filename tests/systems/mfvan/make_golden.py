@@ -27,6 +27,7 @@ from torch import nn
 
 from benchmarks.torch_mfvan import MFVAN
 from benchmarks.torch_mfvan_nets import Options
+from tests.systems.parity import probed
 
 from . import layout
 
@@ -96,8 +97,8 @@ def step(case: str, stage: str) -> Arrays:
     statistics = {k: v for k, v in state.items() if "running" in k}
     arrays = {
         "losses": np.array([losses[k].item() for k in layout.losses(case, stage)]),
-        "gradients": layout.probed(own(gradients)),
-        "statistics": layout.probed(own(statistics)),
+        "gradients": probed(own(gradients)),
+        "statistics": probed(own(statistics)),
     }
     return {f"{stage}/{k}": v for k, v in arrays.items()}
 

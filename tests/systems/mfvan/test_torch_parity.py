@@ -13,11 +13,10 @@ from flax.traverse_util import unflatten_dict
 
 from mer_jax.systems.mfvan import MFVAN
 from mer_jax.train.stage import flatten, split
+from tests.systems.parity import assert_probed, compiled
 
 from . import layout
 
-# Compiling is what these tests spend their time on.
-QUICK = {"xla_backend_optimization_level": 0}
 MASK = np.arange(layout.CLIPS + 1) < layout.CLIPS
 
 
@@ -72,22 +71,6 @@ def batch(case, stage):
         "mask": MASK,
         "class_counts": layout.class_counts(),
     }
-
-
-def compiled(function, *arguments):
-    """The result of a function in float64, as NumPy arrays."""
-    with jax.enable_x64(True):
-        program = jax.jit(function).lower(*arguments).compile(QUICK)
-        return jax.device_get(program(*arguments))
-
-
-def assert_probed(found, expected, tolerance):
-    """Compares arrays with probes [n, 4], relative to the length each has."""
-    assert len(found) == len(expected)
-    probes = layout.probed(found)
-    error = np.abs(probes - expected).max(1) / np.maximum(expected[:, 3], 1e-3)
-    worst = error.argmax()
-    assert error[worst] <= tolerance, f"{sorted(found)[worst]}: {error[worst]:.1e}"
 
 
 @functools.cache

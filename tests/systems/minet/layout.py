@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.systems.moext.layout import probes, uniform
 from tests.systems.moext.layout import start as begin
+from tests.systems.moext.layout import uniform
 
 GOLDEN = pathlib.Path(__file__).with_name("golden.npz")
 MICRO, MACRO, CLASSES = 5, 6, 3  # clips of either domain
@@ -118,8 +118,3 @@ def to_own_axes(value: np.ndarray) -> np.ndarray:
     if value.ndim == 3:
         return value.transpose(2, 1, 0)[:, None]
     return value.T
-
-
-def probed(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Probes [n, 4] of arrays in the order of their names."""
-    return np.stack([probes(arrays[name]) for name in sorted(arrays)])

@@ -24,6 +24,7 @@ import torch
 from torch import nn
 
 from benchmarks.torch_minet_nets import Align, Options
+from tests.systems.parity import probed
 
 from . import layout
 
@@ -90,8 +91,8 @@ def step(case: str, kind: type[Align] = Align) -> Arrays:
     statistics = {k: v for k, v in kept(model).items() if "running" in k}
     return {
         "losses": np.array([x.item() for x in losses]),
-        "gradients": layout.probed(own(gradients)),
-        "statistics": layout.probed(own(statistics)),
+        "gradients": probed(own(gradients)),
+        "statistics": probed(own(statistics)),
     }
 
 
