@@ -26,6 +26,7 @@ from torch import nn
 
 from benchmarks.torch_menet import Expression, Training
 from benchmarks.torch_menet_nets import Options
+from tests.systems.moext.layout import probes
 from tests.systems.parity import probed
 
 from . import layout
@@ -66,7 +67,7 @@ def forward(case: str, name: str, mode: str) -> Arrays:
     maps: list[np.ndarray] = []
     for stage in layout.STAGES:
         listen = lambda module, args, out: maps.append(
-            layout.probes(out.detach().permute(0, 2, 3, 4, 1).numpy())
+            probes(out.detach().permute(0, 2, 3, 4, 1).numpy())
         )
         getattr(net.branch, f"layer{stage}").register_forward_hook(listen)
     logits, attention = net(seen(case, name))

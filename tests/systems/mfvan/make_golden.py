@@ -27,6 +27,7 @@ from torch import nn
 
 from benchmarks.torch_mfvan import MFVAN
 from benchmarks.torch_mfvan_nets import Options
+from tests.systems.moext.layout import probes
 from tests.systems.parity import probed
 
 from . import layout
@@ -65,7 +66,7 @@ def forward(case: str, mode: str) -> Arrays:
     model = begun(case).train(mode == "train")
     maps, rebuilt, scales = model.found(seen(case)[0])
     y, whole, by_scale, by_mask = model.told(maps, scales)
-    rows = lambda x: layout.probes(x.detach().movedim(1, -1).numpy())
+    rows = lambda x: probes(x.detach().movedim(1, -1).numpy())
     arrays = {"maps": np.stack([rows(map) for map in maps])}
     if rebuilt is not None:
         arrays["rebuilt"] = rows(rebuilt)[None]
