@@ -50,7 +50,7 @@ ONLY = {
     "cv2": ("mer_jax/preprocess", "datasets_tfds", "benchmarks"),
     "torch": ("benchmarks",),
     "tensorflow": (),
-    "scipy": ("mer_jax/metrics/permutation.py",),
+    "scipy": ("mer_jax/metrics/permutation.py", "experiments/mfvan_attention.py"),
 }
 # Packages that use nothing but these: what runs where JAX is not, or the other way.
 NOTHING_BUT = {
