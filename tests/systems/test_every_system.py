@@ -159,6 +159,11 @@ def flatten_twice(numbers):
     ]
 
 
+@pytest.mark.parametrize("name", flights.PUBLISHED)
+def test_what_it_sees_in_clips_can_be_probed(name):
+    assert "" in flights.program(name).features
+
+
 @every_light_system
 def test_padding_rows_change_no_bit_whatever_they_hold(name):
     row = flights.row(name)

@@ -64,7 +64,7 @@ def objective(
             return jnp.sqrt(jnp.square(motion).sum(-1) + 1e-12).sum(), motion
 
         slope, motion = jax.grad(lengths, has_aux=True)(apex)
-        return {"saliency": strength(slope), "motion": motion}
+        return {"saliency": strength(slope), "features": motion}
 
     return Stage(
         name="objective",

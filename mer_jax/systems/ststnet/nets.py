@@ -47,7 +47,7 @@ class STSTNet(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, mask: jax.Array, *, train: bool):
-        """Returns float32[B, K] logits.
+        """Returns float32[B, K] logits; "features", float32[B, D], are sown.
 
         Args:
           images: [B, H, W, 3], values 0..255, in the channel order trained on.
@@ -60,6 +60,7 @@ class STSTNet(nn.Module):
         pooled = nn.Dropout(self.dropout, deterministic=not train)(pooled)
         pooled = nn.avg_pool(pooled, (2, 2), strides=(2, 2))
         flat = pooled.reshape(len(pooled), -1)
+        self.sow("intermediates", "features", flat)
         init = uniform_fan_in(flat.shape[1])
         return nn.Dense(
             self.num_classes, kernel_init=init, bias_init=init, name="head"

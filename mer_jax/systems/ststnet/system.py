@@ -67,6 +67,16 @@ class STSTNet:
                 train=False,
             )
 
+        def inspect(params, model_state, batch):
+            _, seen = net.apply(
+                {"params": params["net"], "batch_stats": model_state["net"]},
+                images(batch),
+                batch["mask"],
+                train=False,
+                mutable=["intermediates"],
+            )
+            return {"features": seen["intermediates"]["features"][0]}
+
         train = Stage(
             name="train",
             source=Source(batch=self.batch, order=self.order),
@@ -79,6 +89,7 @@ class STSTNet:
                     tx=optax.adam(self.learning_rate),
                 ),
             ),
+            inspect=inspect,
         )
         stem = Map(module="stem", frames=lambda batch: batch["flow"][:, None])
         flow = jax.ShapeDtypeStruct((self.size, self.size, 3), np.uint8)

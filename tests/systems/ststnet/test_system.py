@@ -125,6 +125,18 @@ def test_the_chunk_changes_nothing_but_the_program():
     )
 
 
+def test_features_are_what_the_dense_layer_reads():
+    system = CONFIG.build(3, 6)
+    params, model_state = nets()
+    seen = system.stages[-1].inspect(params, model_state, batch(CONFIG))["features"]
+    logits = system.predict(params, model_state, batch(CONFIG))
+    head = jax.device_get(params["net"]["head"])
+    assert seen.std(0).max() > 0
+    np.testing.assert_allclose(
+        np.asarray(seen) @ head["kernel"] + head["bias"], logits, rtol=1e-5, atol=1e-5
+    )
+
+
 def test_the_published_numbers():
     assert dataclasses.asdict(STSTNet()) == {
         "size": 28,
