@@ -11,7 +11,7 @@ Measured 27 November 2026, seed 0, SYNTHETIC: UF1 of ststnet 0.642 [0.575, 0.703
          -0.011], p 0.034; menet -0.024, minet +0.053 and mfvan -0.018 cannot be told
          from it, p 0.64, 0.24 and 0.70. Of people held out a linear probe names 0.407
          by ststnet's features, no more than chance (0.414), and 0.898, 0.896, 1.000 and
-         0.979 by the others'. 25 minutes on two cores as two devices, with XLA_FLAGS=
+         0.979 by the others'. 26 minutes on two cores as two devices, with XLA_FLAGS=
          "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false".
 Run      mer run four_systems_demo --seeds 0
 """
