@@ -1,6 +1,7 @@
 """Where kept attention lies: inside the part of the face that moves, or anywhere?
 
     python -m experiments.mfvan_attention WORKDIR      # of mer run mfvan_demo
+    python -m experiments.mfvan_attention WORKDIR --experiment mfvan_demo_residual
 
 Drawn faces tell what moves: the skin that an expression moves at the apex by a quarter
 or more of the farthest it moves any. For every scale of every row that was trained, of
@@ -22,7 +23,7 @@ from datasets_tfds.synthetic.coding_sheet import annotations
 from datasets_tfds.synthetic.corpus import NUM_FRAMES, Corpus
 from datasets_tfds.synthetic.footage import Camera, film
 from datasets_tfds.synthetic.synthetic_dataset_builder import Builder
-from experiments import mfvan_demo
+from mer_jax.cli import files
 from mer_jax.data.prepared import cache_directory
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.rows import Row, open_rows
@@ -31,16 +32,17 @@ PART = 0.25  # of the greatest motion of a clip
 DRAWS, SEED = 2000, 0
 
 
-def moving(grid: int) -> dict[str, np.ndarray]:
+def moving(config: str, grid: int) -> dict[str, np.ndarray]:
     """Returns clip key -> float[grid, grid], how much of each patch moves, in [0, 1].
 
     Args:
+      config: of the corpus `synthetic`, such as "plain".
       grid: patches of an edge; a multiple of it are the corpus's pixels.
     """
-    config = Builder.builder_configs[mfvan_demo.CORPUS.split("/")[1]]
+    drawn = Builder.builder_configs[config]
     found = {}
-    for member in config.corpora:
-        for key, motion in _motions(member, config):
+    for member in drawn.corpora:
+        for key, motion in _motions(member, drawn):
             length = np.hypot(*np.moveaxis(motion, -1, 0))
             inside = (length >= PART * length.max()).astype(np.float32)
             found[key] = _patches(inside, grid)
@@ -123,17 +125,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("workdir", type=Path)
-    workdir = parser.parse_args().workdir
-    ledger = Ledger(workdir)
-    rows = open_rows(mfvan_demo.get(), cache=cache_directory())
+    parser.add_argument("--experiment", default="mfvan_demo", help="on drawn faces")
+    args = parser.parse_args()
+    ledger = Ledger(args.workdir)
+    rows = open_rows(files.read(args.experiment), cache=cache_directory())
     found = {row.experiment.name: attention(row, ledger) for row in rows}
     if not any(found.values()):
         parser.error(
-            f"{workdir} has no nets of mfvan_demo. Expected the workdir that "
-            "`mer run mfvan_demo --seeds 0,1` names, with --keep-params auto or all"
+            f"{args.workdir} has no nets of {args.experiment}. Expected the workdir "
+            f"that `mer run {args.experiment}` names, with --keep-params auto or all"
         )
-    system = rows[0].experiment.system
-    inside = moving(system.size // system.patch)
+    (corpus,), system = rows[0].experiment.data.corpora, rows[0].experiment.system
+    inside = moving(corpus.split("/")[1], system.size // system.patch)
     print("SYNTHETIC  share inside what moves, of attention | of the area | difference")
     for row, scales in found.items():
         for name, kept in scales.items():

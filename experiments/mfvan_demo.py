@@ -27,7 +27,6 @@ from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.systems.mfvan import MFVAN
 
-CORPUS = "synthetic/plain"
 SCALES = {"s012": (0, 1, 2), "s01": (0, 1), "s0": (0,), "global": ()}
 
 
@@ -64,7 +63,7 @@ def row(name: str, *, ri: bool, scales: tuple[int, ...]) -> Experiment:
         name=name,
         system=system,
         protocol=Protocol(name="demo3", division="5fold"),
-        data=Data(corpora=(CORPUS,)),
+        data=Data(corpora=("synthetic/plain",)),
         seeds=(0, 1),
         eval_every=10,
     )

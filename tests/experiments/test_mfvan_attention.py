@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from experiments import mfvan_attention, mfvan_demo
+from experiments import mfvan_attention
 from experiments.mfvan_attention import interval, moving, shares
 
 
-def test_what_moves_is_part_of_every_face(monkeypatch):
-    monkeypatch.setattr(mfvan_demo, "CORPUS", "synthetic/tiny")
-    inside = moving(6)
+def test_what_moves_is_part_of_every_face():
+    inside = moving("tiny", 6)
     assert len(inside) == 24
     for key, share in inside.items():
         assert share.shape == (6, 6) and 0 <= share.min() and share.max() <= 1
@@ -38,13 +37,14 @@ def test_attention_that_looks_anywhere_has_the_share_of_the_area():
     assert found["lab/b"] == pytest.approx((0.5, 0.25))
 
 
-def test_a_folder_without_nets_is_told_of(monkeypatch, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["mfvan_demo", "mfvan_demo_residual"])
+def test_a_folder_without_nets_is_told_of(monkeypatch, tmp_path, capsys, name):
     monkeypatch.setattr(mfvan_attention, "open_rows", lambda *args, **kwargs: [])
-    monkeypatch.setattr(mfvan_attention.mfvan_demo, "CORPUS", "synthetic/tiny")
-    monkeypatch.setattr("sys.argv", ["mfvan_attention", str(tmp_path)])
+    words = ["mfvan_attention", str(tmp_path), "--experiment", name]
+    monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit):
         mfvan_attention.main()
-    assert "has no nets of mfvan_demo" in capsys.readouterr().err
+    assert f"has no nets of {name}." in capsys.readouterr().err
 
 
 def test_the_interval_is_that_of_the_mean_over_people():
