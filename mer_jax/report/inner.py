@@ -43,13 +43,12 @@ def inner_told(row: Row, what: str) -> str:
 
 def inner_record(cut: Cut) -> dict[str, float | None]:
     """Returns UF1 under inner validation, for a flat record; None without it."""
-    uf1, ends = None, None
-    if cut.inner is not None and cut.inner.intervals is not None:
-        uf1, ends = cut.inner.scores.uf1, cut.inner.intervals.uf1
+    rung = cut.inner
+    ends = rung.intervals.uf1 if rung and rung.intervals else None
     return {
-        "inner_uf1": uf1,
-        "inner_uf1_low": ends and ends.low,
-        "inner_uf1_high": ends and ends.high,
+        "inner_uf1": rung.scores.uf1 if rung else None,
+        "inner_uf1_low": ends.low if ends else None,
+        "inner_uf1_high": ends.high if ends else None,
     }
 
 
