@@ -54,7 +54,7 @@ class RunOptions:
     inner_val: bool = False
     """Inner validation: beside every run, a second one that leaves out a fifth of the
     people who train, and chooses the epoch by their UF1. At that epoch the run itself
-    is scored: a result, too, as the people tested have no say. About as many steps
+    is scored: a result, too, as the clips tested have no say. About as many steps
     again; runs that are done already are used as they are."""
 
     smoke: bool = False
