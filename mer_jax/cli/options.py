@@ -51,5 +51,11 @@ class RunOptions:
     keep_params: Annotated[str, tyro.conf.arg(metavar="auto|all|none|N")] = "auto"
     """Runs whose trained parameters are written; auto is all, below 2 GB."""
 
+    inner_val: bool = False
+    """Inner validation: beside every run, a second one that leaves out a fifth of the
+    people who train, and chooses the epoch by their UF1. At that epoch the run itself
+    is scored: a result, too, as the clips tested have no say. About as many steps
+    again; runs that are done already are used as they are."""
+
     smoke: bool = False
     """A trial on a tiny synthetic corpus: two folds, a few steps."""

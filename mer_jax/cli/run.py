@@ -106,7 +106,7 @@ def run_command(options: RunOptions, *, checkpoint_every: float, json: bool) -> 
     rows = _open(experiments, screen)
     screen.print(f"results in {workdir}")
     with sweep.locked(workdir):
-        ledger = sweep.claim(workdir, rows)
+        ledger = sweep.claim(workdir, rows, inner=options.inner_val)
         for row in rows:
             try:
                 _train(row, options, layout, ledger, checkpoint_every, screen)
@@ -123,11 +123,12 @@ def _open(experiments: Sequence[Experiment], screen) -> list[Row]:
 
 def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
     folds = folds_of(options, row)
-    chosen = sweep.chosen(row, folds)
+    chosen = sweep.chosen(row, folds, inner=options.inner_val)
     left = [run for run in chosen if not ledger.done(run.id)]
+    half = " (half of them inner runs)" if options.inner_val else ""
     screen.print(
         f"{row.experiment.name}: {len(row.corpus.keys)} clips, {len(row.folds)} folds, "
-        f"{len(chosen)} runs, {len(chosen) - len(left)} done already"
+        f"{len(chosen)} runs{half}, {len(chosen) - len(left)} done already"
     )
     if not left:
         return
@@ -152,6 +153,7 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
             folds=folds,
             keep_params=options.keep_params,
             listener=Listener(wave=progress.wave, landed=progress.landed, hooks=hooks),
+            inner=options.inner_val,
         )
 
 
@@ -197,6 +199,7 @@ def plan_command(options: RunOptions, *, tflops: float | None, json: bool) -> No
             folds=folds_of(options, row),
             keep_params=options.keep_params,
             device_flops=None if tflops is None else tflops * 1e12,
+            inner=options.inner_val,
         )
         for row in _open(experiments, screen)
     ]

@@ -11,6 +11,7 @@ from mer_jax.cli.progress import console, duration
 from mer_jax.data.builders import names
 from mer_jax.ensemble.collect import Collected, Shown, collect
 from mer_jax.ensemble.embedding import OWN
+from mer_jax.ensemble.inner import Inner
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.plan import Plan
 from mer_jax.errors import UserError
@@ -19,6 +20,7 @@ from mer_jax.report import (
     Cost,
     Embedded,
     Embedding,
+    InnerInfo,
     PoolInfo,
     ProtocolInfo,
     Row,
@@ -36,17 +38,28 @@ def status_command(workdir: str, *, json: bool) -> None:
         runs = [row["runs"][f"{f} {s}"] for f in row["folds"] for s in row["seeds"]]
         done = sum(ledger.done(run) for run in runs)
         rows.append({"name": row["name"], "runs": len(runs), "done": done})
+        if "inner" in row:
+            inner = row["inner"]["runs"].values()
+            done = sum(ledger.done(run) for run in inner)
+            rows[-1] |= {"inner runs": len(inner), "inner done": done}
     flying = len(list((ledger.workdir / "waves").glob("*")))
     if json:
         print(json_module.dumps({"rows": rows, "waves in flight": flying}, indent=1))
         return
     for row in rows:
-        state = "complete" if row["done"] == row["runs"] else "incomplete"
-        print(f"{row['name']}: {row['done']} of {row['runs']} runs done, {state}")
+        print(f"{row['name']}: {_progress(row, 'runs', 'done')}")
+        if "inner runs" in row:
+            told = _progress(row, "inner runs", "inner done")
+            print(f"{row['name']}, inner validation: {told}")
     if flying:
         print(
             f"{flying} wave(s) in flight or interrupted; the same `mer run` continues"
         )
+
+
+def _progress(row: dict[str, Any], all_of: str, done: str) -> str:
+    state = "complete" if row[done] == row[all_of] else "incomplete"
+    return f"{row[done]} of {row[all_of]} {all_of} done, {state}"
 
 
 def report_command(workdir: str, out: str | None, *, json: bool) -> None:
@@ -98,7 +111,14 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         embedding=_embedding(collected),
         curves=collected.curves,
         cost=Cost(**collected.cost._asdict()),
+        inner=_inner(collected.inner),
     )
+
+
+def _inner(found: Inner | None) -> InnerInfo | None:
+    if found is None:
+        return None
+    return InnerInfo(runs=found.runs, missing=found.missing, left_out=found.left_out)
 
 
 def _sample_clips(shown: Shown | None, clips) -> SampleClips | None:
@@ -144,9 +164,10 @@ def print_plans(plans: Sequence[Plan]) -> None:
             f"  data      {plan.clips} clips, {frames}{_bytes(plan.resident_bytes)} "
             "per device"
         )
+        inner = f", {plan.inner} of them inner runs" if plan.inner else ""
         print(
-            f"  runs      {plan.runs} ({plan.folds} folds x {plan.seeds} seeds), "
-            f"{plan.done} done already"
+            f"  runs      {plan.runs} ({plan.folds} folds x {plan.seeds} seeds)"
+            f"{inner}, {plan.done} done already"
         )
         print(f"  waves     {plan.waves} of {plan.width}, {plan.padding} padding lanes")
         for stage in plan.stages:

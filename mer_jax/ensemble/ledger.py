@@ -65,7 +65,8 @@ class Ledger:
             "seen/<stage>" uint8[.] keys of the clips it drew; of a run that draws
             sample clips, "shown/..." (`showing.pictures`); of a system with features,
             "probe/..." and "domain/..." (`probing.probes`); of one run of a row,
-            "embedding/..." (`embedding.embeddings`).
+            "embedding/..." (`embedding.embeddings`); of inner runs, "left_out" str[.],
+            people of the fold who do not train: its test clips are theirs.
           provenance: JSON values: what ran, where, with which versions.
         """
         text = np.frombuffer(json.dumps(provenance).encode(), np.uint8)
@@ -108,7 +109,7 @@ class Ledger:
     def claim(self, manifest: dict[str, Any]) -> None:
         """Makes the workdir this manifest's, or checks that it is.
 
-        Rows may gain seeds; everything else must be the same.
+        Rows may gain seeds, and inner runs; everything else must be the same.
 
         Raises:
           UserError: if the workdir belongs to another configuration, with the
@@ -128,6 +129,10 @@ class Ledger:
                 old = former[row["name"]]
                 row["seeds"] = sorted({*row["seeds"], *old["seeds"]})
                 row["runs"] = {**old["runs"], **row["runs"]}
+                if "inner" in old:  # they remain, wanted again or not
+                    now = row.get("inner", old["inner"])
+                    runs = {**old["inner"]["runs"], **now["runs"]}
+                    row["inner"] = {**now, "runs": runs}
         text = json.dumps(manifest, indent=1)
         write_atomic(self.workdir / MANIFEST, text.encode())
 

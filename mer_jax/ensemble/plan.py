@@ -45,6 +45,7 @@ class Plan:
       frames: how many there are of clips and pools, 0 where no stage trains on them.
       frames_way: "resident" or "streamed", see `FrameFeed`, or ''.
       runs, done: in all, and those in the ledger.
+      inner: how many of all are inner runs.
       waves, width: groups left to train, and the runs in each.
       padding: lanes of the waves whose results are thrown away.
       resident_bytes: the clips, and frames if they are resident, on every device.
@@ -76,6 +77,7 @@ class Plan:
     floor_seconds: float
     device_flops: float
     stated: bool = False
+    inner: int = 0
 
     @property
     def flops(self) -> int:
@@ -91,6 +93,7 @@ def plan(
     folds: Sequence[str] | None = None,
     keep_params: str = "auto",
     device_flops: float | None = None,
+    inner: bool = False,
 ) -> Plan:
     """Compiles a row's programs and counts. Trains nothing, writes nothing.
 
@@ -102,8 +105,9 @@ def plan(
       keep_params: see `sweep.train`.
       device_flops: FLOP/s of one device, e.g. of another machine; None measures this
         one's.
+      inner: whether the inner runs of these folds are to be trained, too.
     """
-    runs = chosen(row, folds)
+    runs = chosen(row, folds, inner=inner)
     program = Program(row.system, row.clips, row.folds, layout)
     left = waves(row, runs, ledger, program.width)
     todo = [run for wave in left for run in wave.runs[: wave.real]]
@@ -139,6 +143,7 @@ def plan(
         floor_seconds=work / (speed * program.mesh.size),
         device_flops=speed,
         stated=device_flops is not None,
+        inner=sum(bool(run.fold.inside) for run in runs),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_jax.metrics.bootstrap import Intervals
-from mer_jax.metrics.ladder import Rung, ladder
+from mer_jax.metrics.ladder import INNER, Rung, ladder
 from mer_jax.metrics.results import Results
 from mer_jax.metrics.scores import Scores, confusion, mean_scores
 
@@ -20,7 +20,7 @@ class Cut:
       class_counts: [K] true clips of each class.
       confusion: int [S, K, K] at the last epoch, one per seed, rows are true classes.
       per_seed: [S] scores at the last epoch.
-      ladder: one rung per rule, the last epoch first.
+      ladder: one rung per rule, the last epoch first; see `ladder.ladder`.
     """
 
     name: str
@@ -43,6 +43,16 @@ class Cut:
         intervals = self.ladder[0].intervals
         assert intervals is not None
         return intervals
+
+    @property
+    def inner(self) -> Rung | None:
+        """The rung of inner validation, if there was any: a result, too."""
+        return next((rung for rung in self.ladder if rung.name == INNER.name), None)
+
+    @property
+    def selected(self) -> tuple[Rung, ...]:
+        """The rungs that look at test scores: never a result."""
+        return tuple(rung for rung in self.ladder if rung.intervals is None)
 
     @property
     def random(self) -> Scores:

@@ -6,6 +6,7 @@ import numpy as np
 
 from mer_jax.metrics import ALL, Published
 from mer_jax.report.blocks import table, titled
+from mer_jax.report.inner import inner_told
 from mer_jax.report.inside import embedded, probes, training
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
 from mer_jax.report.side_by_side import side_by_side
@@ -120,8 +121,9 @@ def _headline(row: Row) -> list[str]:
     ours += [scored(cut, name, "**") for name in SCORES]
     floor = ["random classifier, same rule"]
     floor += [number(getattr(cut.random, name)) for name in SCORES]
+    inner = _inner(row, what)
     others = [_published(p) for p in row.published_of(ALL)]
-    lines += table(("", *SCORES.values()), [ours, floor, *others])
+    lines += table(("", *SCORES.values()), [ours, floor, *inner, *others])
     intervals = cut.intervals
     lines += [
         f"{sample(row)}. One confusion matrix pooled over folds, UF1 and UAR are means "
@@ -130,7 +132,20 @@ def _headline(row: Row) -> list[str]:
         "classifier draws each clip's class from the training priors of its fold.",
         "",
     ]
-    return lines
+    told = inner_told(row, title.lower())
+    return [*lines, told, ""] if told else lines
+
+
+def _inner(row: Row, what: str) -> list[list[str]]:
+    """Returns the lines of inner validation, and of chance under it, if it chose."""
+    rung = row.cuts[ALL].inner
+    if rung is None:
+        return []
+    ours = [f"**{what}**: {rung.rule} ({chosen(rung)})"]
+    ours += [scored(rung, name, "**") for name in SCORES]
+    floor = ["random classifier, same rule"]
+    floor += [number(getattr(rung.random, name)) for name in SCORES]
+    return [ours, floor]
 
 
 def _published(published: Published) -> list[str]:
@@ -198,7 +213,7 @@ def _selection(row: Row) -> list[str]:
                 *(number(getattr(rung.random, name)) for name in SCORES),
                 chosen(rung),
             )
-            for rung in row.cuts[ALL].ladder[1:]
+            for rung in row.cuts[ALL].selected
         ),
     )
     lines += [

@@ -118,6 +118,21 @@ class Embedding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InnerInfo:
+    """The inner runs of the folds and seeds that are scored.
+
+    Attributes:
+      runs: how many there should be.
+      missing: how many have not finished; where there are any, nothing was chosen.
+      left_out: fold -> the people left out of training, who choose the epoch.
+    """
+
+    runs: int
+    missing: int
+    left_out: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a row takes; None is what its runs did not record.
 
@@ -159,6 +174,7 @@ class Row:
       embedding: features of the sample's clips and of others, or None.
       curves: stage -> metric of training -> over the runs.
       cost: parameters, operations and time.
+      inner: the runs of inner validation; None where there were to be none.
     """
 
     name: str
@@ -177,6 +193,7 @@ class Row:
     embedding: Embedding | None = None
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     cost: Cost = Cost()
+    inner: InnerInfo | None = None
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol

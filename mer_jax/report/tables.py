@@ -171,6 +171,7 @@ def _result(row: Row) -> dict[str, object]:
         "probes": over_runs(row),
         "domains": domains_over_runs(row),
         "cost": row.cost,
+        **({"inner_validation": row.inner} if row.inner else {}),
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
 from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
+from mer_jax.report.inner import inner_missing
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import (
     NO_RESULT,
@@ -42,9 +43,9 @@ def named(row: Row) -> str:
     return "; ".join([f"`{row.name}`", *row.marks])
 
 
-def scored(cut: Cut, name: str, mark: str = "") -> str:
+def scored(of: Cut | Rung, name: str, mark: str = "") -> str:
     """Spells one of a subset's scores, between marks, with its interval."""
-    score, ends = getattr(cut.scores, name), getattr(cut.intervals, name)
+    score, ends = getattr(of.scores, name), getattr(of.intervals, name)
     return f"{mark}{number(score)}{mark} {interval(ends)}"
 
 
@@ -205,15 +206,32 @@ def _lines(row: Row) -> list[str]:
     for name, cut in row.cuts.items():
         cells = [scored(cut, score) for score in SCORES]
         lines.append(_columns(name, [*cells, number(cut.random.uf1)], width))
+    lines += _inner(row, width)
     for name in row.cuts:
         what = "published" if name == ALL else f"published, {name}"
         lines += [f"  {what}: {_published(p)}" for p in row.published_of(name)]
     lines += ["", f"  {NOT_RESULTS} (not results):"]
     if len(row.results.epochs) == 1:
         return [*lines, "  the same: one epoch was stored"]
-    for rung in everything.ladder[1:]:
+    for rung in everything.selected:
         cells = [number(getattr(rung.scores, score)) for score in SCORES]
         lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)], width))
+    return lines
+
+
+def _inner(row: Row, width: int) -> list[str]:
+    """Returns what inner validation scores, or why it does not."""
+    if row.inner is None:
+        return []
+    if missing := inner_missing(row.inner):
+        return ["", f"  {missing}"]
+    rungs = {name: cut.inner for name, cut in row.cuts.items()}
+    lines = []
+    for name, rung in rungs.items():
+        if rung is not None:
+            lines += ["", f"  {rung.rule} ({chosen(rung)})"] if name == ALL else []
+            cells = [*(scored(rung, score) for score in SCORES)]
+            lines.append(_columns(name, [*cells, number(rung.random.uf1)], width))
     return lines
 
 

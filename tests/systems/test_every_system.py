@@ -293,9 +293,13 @@ def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
     row, program = flights.row(name), flights.program(name)
     subjects = np.array([key.rsplit("/", 1)[0] for key in row.clips.keys])
     sample = np.arange(len(subjects)) < len(row.corpus.keys)
-    for fold in flights.folds_of(row):
-        runner = flights.runner(row, program, [fold], tmp_path / "wave")
-        assert (subjects[runner.test[0][runner.test[0] >= 0]] == fold).all()
+    for fold in (*row.folds, *row.inner_folds):
+        runner = flights.runner(row, program, [fold.name], tmp_path / "wave")
+        tested = set(subjects[runner.test[0][runner.test[0] >= 0]])
+        # Of an inner fold, whom it leaves out, and who is tested in the other.
+        away = np.isin(subjects, sorted({*tested, fold.inside or fold.name}))
+        assert len(set(subjects[away])) == (2 if fold.inside else 1)
+        assert len(tested) == 1 and fold.inside not in tested
         for stage in runner.stages:
             (index,) = runner.indices[stage.name]
             own, other = np.split(index, [stage.source.batch], axis=-1)
@@ -304,8 +308,8 @@ def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
                 owner = row.clips.frames.owner
             for epoch in own:
                 clips = epoch[epoch >= 0]
-                assert fold not in subjects[owner[clips]]
-                wanted = ~sample if stage.source.pool else sample & (subjects != fold)
+                assert not away[owner[clips]].any()
+                wanted = ~sample if stage.source.pool else sample & ~away
                 wanted = wanted[owner]
                 np.testing.assert_array_equal(np.sort(clips), np.flatnonzero(wanted))
             assert not sample[other[other >= 0]].any()
