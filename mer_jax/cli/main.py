@@ -84,6 +84,51 @@ def report(
 
 
 @app.command
+def score(
+    file: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="FILE.csv")]],
+    json: bool = False,
+) -> None:
+    """Scores predictions from anyone's code: UF1, UAR, accuracy, intervals, confusion.
+
+    Intervals are over subjects. A file cannot show how the epoch was chosen: these are
+    scores as handed in, not verified results.
+
+    Args:
+        file: CSV with the columns corpus,subject,clip,label,prediction, one row per
+            clip; with several seeds a column seed, too. Classes are names or numbers.
+            Other columns are let be. A report's predictions-ROW.csv is such a file.
+        json: Print JSON.
+    """
+    from mer_jax.cli.score import score_command
+
+    score_command(file, json=json)
+
+
+@app.command
+def compare(
+    a: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="A")]],
+    b: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="B")]],
+    json: bool = False,
+) -> None:
+    """Tells whether B scores above A on the same clips, paired, at the last epoch.
+
+    The same subjects are resampled in both for the intervals, and a permutation test
+    of UF1 exchanges the predictions of both for whole subjects. With other numbers of
+    seeds there is no such test, and the interval alone decides.
+
+    Args:
+        a: WORKDIR that mer run wrote, WORKDIR:ROW where it has several rows, or a CSV
+            file as mer score reads it.
+        b: Likewise. It must score the same clips with the same labels, and of workdirs
+            under one protocol: equal hashes.
+        json: Print JSON.
+    """
+    from mer_jax.cli.compare import compare_command
+
+    compare_command(a, b, json=json)
+
+
+@app.command
 def export(
     workdir: Folder,
     file: tyro.conf.Positional[

@@ -149,7 +149,7 @@ def _line(place: str, cells: Mapping[str, str]) -> _Line:
     seed = cells.get(SEED, "0")
     if not _is_number(seed):
         raise UserError(f"{place}: seed {seed!r}, expected an integer such as 0")
-    return _Line(place, *(cells[name] for name in REQUIRED), seed=int(seed))
+    return _Line(place=place, seed=int(seed), **{n: cells[n] for n in REQUIRED})
 
 
 def _add(own: dict[str, _Line], line: _Line) -> None:

@@ -234,9 +234,7 @@ def _differences(rows: Sequence[Row]) -> list[str]:
         told += [f"p {p_value(of)}"] if not isinstance(of, str) else []
         told += [row.warning] if row.warning else []
         lines.append(f"  {row.name:<{width}}  {'; '.join(told)}")
-    return lines + textwrap.wrap(
-        compared_how(differences), 88, initial_indent="  ", subsequent_indent="  "
-    )
+    return lines + paragraph(compared_how(differences))
 
 
 def _probed(
@@ -251,12 +249,17 @@ def _probed(
         for group in groups:
             pairs = zip(names, group, strict=True)
             lines += [f"    {name:<22}{cell}" for name, cell in pairs]
-    return lines + textwrap.wrap(how, 88, initial_indent="  ", subsequent_indent="  ")
+    return lines + paragraph(how)
 
 
 def _published(published: Published) -> str:
     numbers = (f"{SCORES[s]} {number(getattr(published, s))}" for s in SCORES)
     return f"{published.source}: {', '.join(numbers)}; {selected(published)}"
+
+
+def paragraph(text: str) -> list[str]:
+    """Spells prose as indented lines for a terminal."""
+    return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="  ")
 
 
 def columns(name: str, cells: Sequence[str], width: int) -> str:
