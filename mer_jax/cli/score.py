@@ -109,10 +109,10 @@ def _lines(file: str, handed_in: Predictions, cuts: dict[str, Cut]) -> list[str]
 
 
 def _remarks(classes: Sequence[str], cuts: dict[str, Cut]) -> Iterator[str]:
+    true = [name for name, n in zip(classes, cuts[ALL].class_counts, strict=True) if n]
     for cut in cuts.values():
-        pairs = zip(classes, cut.class_counts, strict=True)
-        absent = [name for name, clips in pairs if not clips]
-        if absent and cut.name != ALL:
+        own = dict(zip(classes, cut.class_counts, strict=True))
+        if absent := [name for name in true if not own[name]]:
             yield f"{cut.name} has no {', '.join(absent)}: left out of its means."
         if cut.intervals.lacking > _ROUGH:
             yield (
