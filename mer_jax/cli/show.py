@@ -69,7 +69,7 @@ def report_command(workdir: str, out: str | None, *, json: bool) -> None:
     rows = []
     for row in ledger.manifest()["rows"]:
         if any(ledger.done(run) for run in row["runs"].values()):
-            rows.append(_report_row(ledger, row))
+            rows.append(report_row(ledger, row))
         else:
             screen.print(f"left out: {row['name']}, no run has finished yet")
     if not rows:
@@ -82,7 +82,12 @@ def report_command(workdir: str, out: str | None, *, json: bool) -> None:
     screen.print(f"report: {written.markdown}")
 
 
-def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
+def report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
+    """Returns what a report says of a row of the manifest.
+
+    Raises:
+      UserError: if no run of it has finished.
+    """
     collected = collect(ledger, row)
     labels = Counter(label for _, label, _ in row["clips"])
     subjects = {key.rsplit("/", 1)[0] for key, _, _ in row["clips"]}

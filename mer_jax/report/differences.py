@@ -7,6 +7,7 @@ from typing import NamedTuple
 from mer_jax.metrics import (
     Differences,
     Permutation,
+    Results,
     paired_differences,
     paired_permutation,
 )
@@ -49,8 +50,17 @@ def _compared(row: Row, first: Row) -> Compared | str:
         return OTHER_PROTOCOL
     if set(row.results.keys) != set(first.results.keys):
         return OTHER_CLIPS
-    pair = first.results, row.results
-    alike = len(first.results.seeds) == len(row.results.seeds)
+    return compared(first.results, row.results)
+
+
+def compared(a: Results, b: Results) -> Compared:
+    """Returns how far `b` is above `a`, of the same clips.
+
+    Raises:
+      ValueError: if the two do not hold the same clips, labels, subjects or classes.
+    """
+    pair = a, b
+    alike = len(a.seeds) == len(b.seeds)
     return Compared(
         differences=paired_differences(*pair),
         permutation=paired_permutation(*pair) if alike else None,

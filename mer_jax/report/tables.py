@@ -61,6 +61,7 @@ def predictions_csv(row: Row) -> str:
             "seed": seed,
             "fold": r.folds[n],
             "stamp": row.stamp,
+            "warning": row.warning,
         }
         for s, seed in enumerate(r.seeds)
         for n in np.argsort(r.keys)
@@ -80,7 +81,12 @@ def report_json(rows: Sequence[Row]) -> str:
         ],
         "side_by_side": records(rows) if len(rows) > 1 else [],
     }
-    text = json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
+    return json_text(report)
+
+
+def json_text(value: Any) -> str:
+    """Returns JSON of what `metrics` makes: dataclasses, arrays; NaN is null."""
+    text = json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
     return _LIST.sub(lambda found: " ".join(found[0].split()), text)
 
 

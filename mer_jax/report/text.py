@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
+from mer_jax.metrics import ALL, Cut, Difference, Interval, Published, Rung
 from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
 from mer_jax.report.inner import inner_missing
@@ -53,12 +53,17 @@ def difference(of: Compared | str) -> str:
     """Spells how far a row's UF1 is above another's, or why nobody says."""
     if isinstance(of, str):
         return f"{of}: not compared"
+    return gap(of.differences.uf1, distinguishable=of.distinguishable)
+
+
+def gap(of: Difference, *, distinguishable: bool) -> str:
+    """Spells a difference of one score with its interval, and whether it is any."""
     signed = lambda value: f"{value:+z.3f}"
-    value, ends = of.differences.uf1.value, of.differences.uf1.interval
-    told = f"{signed(value)} [{signed(ends.low)}, {signed(ends.high)}]"
-    if math.isnan(ends.low):
-        told = f"{signed(value)} [no interval]"
-    return told if of.distinguishable else f"{told}, not distinguishable"
+    ends = f"[{signed(of.interval.low)}, {signed(of.interval.high)}]"
+    if math.isnan(of.interval.low):
+        ends = "[no interval]"
+    told = f"{signed(of.value)} {ends}"
+    return told if distinguishable else f"{told}, not distinguishable"
 
 
 def p_value(of: Compared | str) -> str:
@@ -201,11 +206,11 @@ def _lines(row: Row) -> list[str]:
         f"{over_seeds(row)}{100 * intervals.level:g} % intervals over subjects",
         *(f"  pool {pooled(pool)}" for pool in row.protocol.pools),
         "",
-        _columns("", [*SCORES.values(), "random UF1"], width),
+        columns("", [*SCORES.values(), "random UF1"], width),
     ]
     for name, cut in row.cuts.items():
         cells = [scored(cut, score) for score in SCORES]
-        lines.append(_columns(name, [*cells, number(cut.random.uf1)], width))
+        lines.append(columns(name, [*cells, number(cut.random.uf1)], width))
     lines += _inner(row, width)
     for name in row.cuts:
         what = "published" if name == ALL else f"published, {name}"
@@ -215,7 +220,7 @@ def _lines(row: Row) -> list[str]:
         return [*lines, "  the same: one epoch was stored"]
     for rung in everything.selected:
         cells = [number(getattr(rung.scores, score)) for score in SCORES]
-        lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)], width))
+        lines.append(columns(rung.name, [*cells, number(rung.random.uf1)], width))
     return lines
 
 
@@ -231,7 +236,7 @@ def _inner(row: Row, width: int) -> list[str]:
         if rung is not None:
             lines += ["", f"  {rung.rule} ({chosen(rung)})"] if name == ALL else []
             cells = [*(scored(rung, score) for score in SCORES)]
-            lines.append(_columns(name, [*cells, number(rung.random.uf1)], width))
+            lines.append(columns(name, [*cells, number(rung.random.uf1)], width))
     return lines
 
 
@@ -247,9 +252,7 @@ def _differences(rows: Sequence[Row]) -> list[str]:
         told += [f"p {p_value(of)}"] if not isinstance(of, str) else []
         told += [row.warning] if row.warning else []
         lines.append(f"  {row.name:<{width}}  {'; '.join(told)}")
-    return lines + textwrap.wrap(
-        compared_how(differences), 88, initial_indent="  ", subsequent_indent="  "
-    )
+    return lines + paragraph(compared_how(differences))
 
 
 def _probed(
@@ -264,7 +267,7 @@ def _probed(
         for group in groups:
             pairs = zip(names, group, strict=True)
             lines += [f"    {name:<22}{cell}" for name, cell in pairs]
-    return lines + textwrap.wrap(how, 88, initial_indent="  ", subsequent_indent="  ")
+    return lines + paragraph(how)
 
 
 def _published(published: Published) -> str:
@@ -272,5 +275,11 @@ def _published(published: Published) -> str:
     return f"{published.source}: {', '.join(numbers)}; {selected(published)}"
 
 
-def _columns(name: str, cells: Sequence[str], width: int) -> str:
+def paragraph(text: str) -> list[str]:
+    """Spells prose as indented lines for a terminal."""
+    return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="  ")
+
+
+def columns(name: str, cells: Sequence[str], width: int) -> str:
+    """Spells one line of a table for a terminal, its name padded to `width`."""
     return (f"  {name:<{width}}  " + "".join(f"{cell:<22}" for cell in cells)).rstrip()
