@@ -36,7 +36,12 @@ def run(
 
 
 @app.command
-def plan(training: RunOptions, tflops: float | None = None, json: bool = False) -> None:
+def plan(
+    training: RunOptions,
+    tflops: float | None = None,
+    explain: bool = False,
+    json: bool = False,
+) -> None:
     """Shows what `mer run` would take: runs, waves, programs, bytes, FLOPs, time.
 
     Prepares the data and compiles, but trains nothing and writes no results.
@@ -45,11 +50,13 @@ def plan(training: RunOptions, tflops: float | None = None, json: bool = False) 
         training: What would be trained, and where.
         tflops: Speed of one device for the time, TFLOP/s, as of another machine.
             Default: this one's, measured.
+        explain: Measure what is open, such as how convolutions are computed and how
+            many runs a device trains at once, and show what is chosen and why.
         json: Print JSON.
     """
     from mer_jax.cli.run import plan_command
 
-    plan_command(training, tflops=tflops, json=json)
+    plan_command(training, tflops=tflops, explain=explain, json=json)
 
 
 @app.command

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mer_jax.cli.files import shipped
+from mer_jax.cli.layout import explained, told
 from mer_jax.cli.progress import console, duration
 from mer_jax.data.builders import names
+from mer_jax.ensemble.choose import Choice
 from mer_jax.ensemble.collect import Collected, Shown, collect
 from mer_jax.ensemble.embedding import OWN
 from mer_jax.ensemble.inner import Inner
@@ -160,9 +162,9 @@ def list_command() -> None:
         print(f"  {name}")
 
 
-def print_plans(plans: Sequence[Plan]) -> None:
-    """Prints plans as text, one paragraph each."""
-    for plan in plans:
+def print_plans(plans: Sequence[tuple[Plan, Choice]], *, explain: bool = False) -> None:
+    """Prints plans as text, one paragraph each, and how they were chosen."""
+    for plan, choice in plans:
         print(f"{plan.row}")
         frames = f"{plan.frames} frames {plan.frames_way}, " if plan.frames else ""
         print(
@@ -175,6 +177,9 @@ def print_plans(plans: Sequence[Plan]) -> None:
             f"{inner}, {plan.done} done already"
         )
         print(f"  waves     {plan.waves} of {plan.width}, {plan.padding} padding lanes")
+        print(f"  computed  {told(choice)}")
+        for line in explained(choice) if explain else ():
+            print(f"            {line}")
         for stage in plan.stages:
             print(
                 f"  program   {stage.name}: {stage.steps} steps left, "

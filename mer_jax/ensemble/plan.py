@@ -14,6 +14,7 @@ from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.sweep import chosen, kept, waves
+from mer_jax.ensemble.trial import needed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,18 +154,11 @@ def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
     arguments = state, rows, program.clips, program.abstract_remembered(name)
     start = time.monotonic()
     memory = step.lower(*arguments).compile().memory_analysis()
-    # The clips and a state that is donated are counted once, as arguments.
-    size = (
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes
-        + memory.temp_size_in_bytes
-    )
     return StagePlan(
         name=name,
         steps=steps,
         step_flops=step_flops(program, name),
-        step_bytes=size,
+        step_bytes=needed(memory),
         compile_seconds=time.monotonic() - start,
     )
 

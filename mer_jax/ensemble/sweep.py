@@ -3,8 +3,9 @@
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -71,6 +72,7 @@ def train(
     keep_params: str,
     listener: Listener,
     inner: bool = False,
+    formulation: Mapping[str, Any] | None = None,
 ) -> None:
     """Trains every run of a row that the ledger lacks.
 
@@ -82,6 +84,8 @@ def train(
       keep_params: "auto", "all", "none" or a number of runs.
       listener: progress, and the wish to stop.
       inner: whether to train the inner runs of these folds, too.
+      formulation: open fields of the system's config and what was chosen, for the
+        record.
 
     Raises:
       UserError: see `WaveRunner.run`.
@@ -93,6 +97,7 @@ def train(
     keep = kept(row, program, keep_params)
     left = waves(row, runs, ledger, program.width)
     common = {**provenance(program), "content": row.content}
+    common["formulation"] = dict(formulation or {})
     common |= cost(program) if left else {}
     looking = [wave for wave in left if not wave.inner]
     check_pictures(row, program, looking)

@@ -89,9 +89,11 @@ class Stem(nn.Module):
         var = self.variable("batch_stats", "var", jnp.ones, (self.filters,))
 
         sign = jnp.where(scale < 0, -1, 1).astype(kernel.dtype)
-        pooled, *moments, size = in_chunks(images, kernel, bias, sign, self.chunk)
+        pooled, means, scatters, size = in_chunks(
+            images, kernel, bias, sign, self.chunk
+        )
         if train and not self.is_initializing():
-            mean_now, var_now, count = merge_moments(mask, *moments, size)
+            mean_now, var_now, count = merge_moments(mask, means, scatters, size)
             unbiased = var_now * count / (count - 1)
             mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * mean_now
             var.value = MOMENTUM * var.value + (1 - MOMENTUM) * unbiased

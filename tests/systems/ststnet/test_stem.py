@@ -35,9 +35,7 @@ def plain(images, kernel, bias, sign):
     signed = active * sign[None, None, None]
     window, pads = (1, 3, 3, 1), ((0, 0), (1, 1), (1, 1), (0, 0))
     lowest = jnp.array(-jnp.inf, signed.dtype)
-    pooled = jax.lax.reduce_window(
-        signed, lowest, jax.lax.max, window, window, pads
-    )
+    pooled = jax.lax.reduce_window(signed, lowest, jax.lax.max, window, window, pads)
     return pooled * sign[None, None, None], means, scatters
 
 
