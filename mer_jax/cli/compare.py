@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from mer_jax.cli.sides import Side, matched, open_side, protocols
 from mer_jax.metrics import (
     Intervals,
     Scores,
+    SeedDifferences,
     last_confusions,
     mean_scores,
+    standard_deviation,
     subject_intervals,
 )
 from mer_jax.report.differences import Compared, compared
 from mer_jax.report.row import STAMP
+from mer_jax.report.seeds import SIGNS_HOW, signs, uf1_per_seed
 from mer_jax.report.tables import json_text
 from mer_jax.report.text import (
     SCORES,
@@ -88,9 +89,11 @@ def _facts(
             "level": of.differences.level,
             "resamples": of.differences.resamples,
         },
+        "seeds": of.seeds,
         "permutation": of.permutation,
         "distinguishable": of.distinguishable,
         "verdict": _verdict(of),
+        "verdict_of_seeds": _of_seeds(of.seeds, sides),
     }
 
 
@@ -108,7 +111,7 @@ def _side_facts(side: Side, own: _Scored) -> dict[str, object]:
         **vars(own.mean),
         "intervals": own.intervals,
         "per_seed": [{"seed": seed, **vars(scores)} for seed, scores in of_seeds],
-        "uf1_standard_deviation": _spread(own),
+        "standard_deviation": standard_deviation(own.per_seed),
     }
 
 
@@ -144,11 +147,14 @@ def _lines(
     yield f"  p of UF1: {_test(of, sides)}"
     yield ""
     yield f"  {_verdict(of)}"
+    yield f"  {_of_seeds(of.seeds, sides)}"
     yield ""
     for letter, side, own in zip("AB", sides, scores, strict=True):
         yield f"  UF1 per seed, {letter}: {_per_seed(side, own)}"
+    if signs(of.seeds):
+        yield f"  UF1 per seed, B - A: {_gaps(of.seeds)}"
     yield ""
-    yield from paragraph(HOW)
+    yield from paragraph(f"{HOW} {SIGNS_HOW}" if signs(of.seeds) else HOW)
 
 
 def _conditions(side: Side) -> Iterator[str]:
@@ -186,17 +192,26 @@ def _verdict(of: Compared) -> str:
     return f"{above} is above {below} in UF1, and distinguishable from it."
 
 
+def _of_seeds(of: SeedDifferences, sides: Sequence[Side]) -> str:
+    """Says whether the difference has one sign in all seeds, or that nobody knows."""
+    if any(len(side.results.seeds) == 1 for side in sides):
+        return "Whether other seeds would agree is not known."
+    if not of.above + of.below:
+        return "No seed differs in UF1."
+    if of.one_sign:
+        return "The seeds agree on the sign."
+    return "The seeds do not agree on the sign: another training may turn it."
+
+
+def _gaps(of: SeedDifferences) -> str:
+    if not of.matched:
+        return f"B {signs(of)}"
+    pairs = zip(of.pairs, of.uf1, strict=True)
+    told = ", ".join(f"{value:+z.3f} (seed {seed})" for (seed, _), value in pairs)
+    return f"{told}; B {signs(of)}"
+
+
 def _per_seed(side: Side, own: _Scored) -> str:
-    values = [scores.uf1 for scores in own.per_seed]
-    pairs = zip(side.results.seeds, values, strict=True)
-    told = ", ".join(f"{number(value)} (seed {seed})" for seed, value in pairs)
-    if len(values) == 1:
-        return f"{told}; one seed, the spread is unknown"
-    mean = f"mean {number(own.mean.uf1)}"
-    return f"{told}; {mean}, standard deviation {number(_spread(own))}"
-
-
-def _spread(own: _Scored) -> float | None:
-    """Returns the standard deviation of UF1 over seeds, None of one."""
-    values = [scores.uf1 for scores in own.per_seed]
-    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+    told = uf1_per_seed(side.results.seeds, own.per_seed)
+    spread = standard_deviation(own.per_seed)
+    return told if spread is None else f"{told}; sd {number(spread.uf1)}"

@@ -121,7 +121,8 @@ def compare(
 
     The same subjects are resampled in both for the intervals, and a permutation test
     of UF1 exchanges the predictions of both for whole subjects. With other numbers of
-    seeds there is no such test, and the interval alone decides.
+    seeds there is no such test, and the interval alone decides. Both ask for other
+    people; whether other seeds would agree is told seed by seed.
 
     Args:
         a: WORKDIR that mer run wrote, WORKDIR:ROW where it has several rows, or a CSV

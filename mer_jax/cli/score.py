@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mer_jax.metrics import ALL, Cut, Predictions, evaluate, read_predictions
 from mer_jax.report.row import STAMP
+from mer_jax.report.seeds import ONE_SEED, deviation
 from mer_jax.report.tables import json_text
 from mer_jax.report.text import SCORES, columns, count, number, paragraph, scored
 
@@ -76,6 +77,7 @@ def _numbers(handed_in: Predictions, cut: Cut) -> dict[str, object]:
         "class_counts": cut.class_counts,
         "confusion": cut.confusion,
         "per_seed": [{"seed": seed, **vars(scores)} for seed, scores in of_seeds],
+        "standard_deviation": deviation(cut),
     }
 
 
@@ -103,8 +105,7 @@ def _lines(file: str, handed_in: Predictions, cuts: dict[str, Cut]) -> list[str]
     lines += ["", *paragraph(FLOOR)]
     for note in (*never_true(handed_in), *_remarks(results.classes, cuts)):
         lines += paragraph(note)
-    if len(results.seeds) > 1:
-        lines += ["", *_per_seed(results.seeds, everything)]
+    lines += ["", *_per_seed(results.seeds, everything)]
     return [*lines, "", *_confusion(results.classes, everything, width)]
 
 
@@ -122,11 +123,17 @@ def _remarks(classes: Sequence[str], cuts: dict[str, Cut]) -> Iterator[str]:
 
 
 def _per_seed(seeds: Sequence[int], cut: Cut) -> Iterator[str]:
+    spread = deviation(cut)
+    if spread is None:
+        yield f"  {ONE_SEED}"
+        return
     width = max(len(str(seed)) for seed in ("seed", *seeds))
     yield columns("seed", list(SCORES.values()), width)
     for seed, scores in zip(seeds, cut.per_seed, strict=True):
         cells = [number(getattr(scores, name)) for name in SCORES]
         yield columns(str(seed), cells, width)
+    cells = [number(getattr(spread, name)) for name in SCORES]
+    yield columns("sd", cells, width)
 
 
 def _confusion(classes: Sequence[str], cut: Cut, width: int) -> Iterator[str]:

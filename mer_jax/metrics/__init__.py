@@ -7,6 +7,7 @@ what it gets back.
 from mer_jax.metrics.bootstrap import Interval, Intervals, subject_intervals
 from mer_jax.metrics.evaluation import Cut, evaluate
 from mer_jax.metrics.ladder import RULES, Rule, Rung, ladder
+from mer_jax.metrics.learning import Learning, learning
 from mer_jax.metrics.paired import (
     Difference,
     Differences,
@@ -26,6 +27,11 @@ from mer_jax.metrics.scores import (
     uar,
     uf1,
 )
+from mer_jax.metrics.seeds import (
+    SeedDifferences,
+    seed_differences,
+    standard_deviation,
+)
 
 __all__ = [
     "ALL",
@@ -35,6 +41,7 @@ __all__ = [
     "Differences",
     "Interval",
     "Intervals",
+    "Learning",
     "Permutation",
     "Predictions",
     "Published",
@@ -42,17 +49,21 @@ __all__ = [
     "Rule",
     "Rung",
     "Scores",
+    "SeedDifferences",
     "accuracy",
     "confusion",
     "confusion_by_group",
     "evaluate",
     "in_classes",
     "ladder",
+    "learning",
     "last_confusions",
     "mean_scores",
     "paired_differences",
     "paired_permutation",
     "read_predictions",
+    "seed_differences",
+    "standard_deviation",
     "subject_intervals",
     "uar",
     "uf1",

@@ -7,7 +7,7 @@ import numpy as np
 from mer_jax.metrics.bootstrap import Intervals
 from mer_jax.metrics.ladder import INNER, Rung, ladder
 from mer_jax.metrics.results import Results
-from mer_jax.metrics.scores import Scores, confusion, mean_scores
+from mer_jax.metrics.scores import Scores, confusion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,6 @@ class Cut:
       clips, subjects, folds: how many were scored.
       class_counts: [K] true clips of each class.
       confusion: int [S, K, K] at the last epoch, one per seed, rows are true classes.
-      per_seed: [S] scores at the last epoch.
       ladder: one rung per rule, the last epoch first; see `ladder.ladder`.
     """
 
@@ -29,13 +28,17 @@ class Cut:
     folds: int
     class_counts: tuple[int, ...]
     confusion: np.ndarray
-    per_seed: tuple[Scores, ...]
     ladder: tuple[Rung, ...]
 
     @property
     def scores(self) -> Scores:
         """Scores at the last epoch, mean over seeds: the result."""
         return self.ladder[0].scores
+
+    @property
+    def per_seed(self) -> tuple[Scores, ...]:
+        """[S] scores at the last epoch."""
+        return self.ladder[0].per_seed
 
     @property
     def intervals(self) -> Intervals:
@@ -86,14 +89,12 @@ def _cut(
 ) -> Cut:
     k = len(results.classes)
     labels, last = results.labels[where], results.predictions[:, -1, where]
-    counted = confusion(labels, last, k)
     return Cut(
         name=name,
         clips=int(where.sum()),
         subjects=len(set(np.array(results.subjects)[where])),
         folds=len(set(np.array(results.folds)[where])),
         class_counts=tuple(np.bincount(labels, minlength=k).tolist()),
-        confusion=counted,
-        per_seed=tuple(mean_scores(matrix) for matrix in counted),
+        confusion=confusion(labels, last, k),
         ladder=rungs,
     )

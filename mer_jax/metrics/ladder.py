@@ -24,12 +24,7 @@ from mer_jax.metrics.bootstrap import (
     subject_intervals,
 )
 from mer_jax.metrics.results import Results
-from mer_jax.metrics.scores import (
-    Scores,
-    confusion,
-    mean_scores,
-    uf1,
-)
+from mer_jax.metrics.scores import Scores, confusion, mean_scores, uf1
 
 _CELLS = 2**20  # random predictions held at once, about 20 MB with the temporaries
 _CHEAP = 20  # times more repeats where there is one look, which costs next to nothing
@@ -146,6 +141,7 @@ class Rung:
         test score and no clip is missing.
       looks: stored epochs whose test scores the rule looks at; 1 for a result.
       scores: mean over seeds.
+      per_seed: [S].
       random: what the random classifier scores under the same rule, mean over its
         repeats.
       intervals: over subjects; None for rules that look at test scores, whose error
@@ -159,6 +155,7 @@ class Rung:
     is_result: bool
     looks: int
     scores: Scores
+    per_seed: tuple[Scores, ...]
     random: Scores
     intervals: Intervals | None
     epochs: tuple[tuple[int, ...], ...]
@@ -201,13 +198,15 @@ def ladder(
         if rule.is_result:
             by_subject = confusion_by_subject(results, where, predictions)
             intervals = subject_intervals(by_subject, resamples=resamples, seed=seed)
+        counted = confusion(results.labels[where], predictions, k)
         epochs = results.epochs[chosen[rule.name]].tolist()
         return Rung(
             name=rule.name,
             rule=rule.text,
             is_result=rule.is_result and results.complete,
             looks=1 if rule.is_result else len(results.epochs),
-            scores=mean_scores(confusion(results.labels[where], predictions, k)),
+            scores=mean_scores(counted),
+            per_seed=tuple(map(mean_scores, counted)),
             random=random[rule.name, subset],
             intervals=intervals,
             epochs=tuple(map(tuple, epochs)),

@@ -8,8 +8,10 @@ from mer_jax.metrics import (
     Differences,
     Permutation,
     Results,
+    SeedDifferences,
     paired_differences,
     paired_permutation,
+    seed_differences,
 )
 from mer_jax.report.row import Row
 
@@ -22,14 +24,19 @@ class Compared(NamedTuple):
     Attributes:
       differences: its scores minus those of the first.
       permutation: whether UF1 differs; None where the rows' numbers of seeds do.
+      seeds: the same differences from seed to seed.
     """
 
     differences: Differences
     permutation: Permutation | None
+    seeds: SeedDifferences
 
     @property
     def distinguishable(self) -> bool:
-        """Whether UF1 differs by its interval and by its p, if there is one."""
+        """Whether UF1 differs by its interval and by its p, if there is one.
+
+        Both are of people; whether the seeds agree is told beside it.
+        """
         tested = self.permutation is None or self.permutation.distinguishable
         return tested and self.differences.uf1.distinguishable
 
@@ -64,4 +71,5 @@ def compared(a: Results, b: Results) -> Compared:
     return Compared(
         differences=paired_differences(*pair),
         permutation=paired_permutation(*pair) if alike else None,
+        seeds=seed_differences(*pair),
     )

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics import (
+    ALL,
+    RULES,
+    Cut,
+    Learning,
+    Published,
+    Results,
+    evaluate,
+    learning,
+)
 from mer_jax.metrics.curves import Curve
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
@@ -222,6 +231,11 @@ class Row:
     def cuts(self) -> Mapping[str, Cut]:
         """The numbers of all clips and of each corpus."""
         return evaluate(self.results)
+
+    @functools.cached_property
+    def learning(self) -> Learning:
+        """UF1 of all clips at every stored epoch."""
+        return learning(self.results)
 
     def published_of(self, subset: str) -> list[Published]:
         """Returns the numbers of others on one subset.

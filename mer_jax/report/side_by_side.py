@@ -8,6 +8,7 @@ from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.inner import inner_record
 from mer_jax.report.probes import over_runs
 from mer_jax.report.row import Cost, Row
+from mer_jax.report.seeds import deviation
 from mer_jax.report.text import (
     compared_how,
     difference,
@@ -162,10 +163,12 @@ def _record(row: Row, of: Compared | str | None, inner: bool) -> dict[str, objec
         "folds": cut.folds,
         "seeds": len(row.results.seeds),
     }
+    spread = deviation(cut)
     for name in ("uf1", "uar"):
         ends = getattr(cut.intervals, name)
         record[name] = getattr(cut.scores, name)
         record |= {f"{name}_low": ends.low, f"{name}_high": ends.high}
+        record[f"{name}_sd_over_seeds"] = getattr(spread, name, None)
     return {
         **record,
         **_compared(of),
@@ -196,13 +199,17 @@ def _taken(cost: Cost) -> dict[str, object]:
 def _compared(of: Compared | str | None) -> dict[str, object]:
     pair = None if of is None or isinstance(of, str) else of
     uf1 = pair and pair.differences.uf1
-    test = pair and pair.permutation
+    test, seeds = pair and pair.permutation, pair and pair.seeds
     return {
         "uf1_minus_first_row": uf1 and uf1.value,
         "uf1_minus_first_row_low": uf1 and uf1.interval.low,
         "uf1_minus_first_row_high": uf1 and uf1.interval.high,
         "p_value": test and test.p_value,
         "distinguishable": pair and pair.distinguishable,
+        "seed_pairs": seeds and len(seeds.pairs),
+        "seed_pairs_above_first_row": seeds and seeds.above,
+        "uf1_minus_first_row_least_seed": seeds and min(seeds.uf1),
+        "uf1_minus_first_row_greatest_seed": seeds and max(seeds.uf1),
         "not_compared": of if isinstance(of, str) else None,
     }
 

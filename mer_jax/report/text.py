@@ -19,9 +19,9 @@ from mer_jax.report.row import (
     Row,
     check_names,
 )
+from mer_jax.report.seeds import ONE_SEED, SIGNS_HOW, deviation, signs, uf1_per_seed
 
 SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
-_MANY = 8  # numbers in a list before it is summarised
 
 
 def number(value: float | None) -> str:
@@ -53,7 +53,8 @@ def difference(of: Compared | str) -> str:
     """Spells how far a row's UF1 is above another's, or why nobody says."""
     if isinstance(of, str):
         return f"{of}: not compared"
-    return gap(of.differences.uf1, distinguishable=of.distinguishable)
+    told = gap(of.differences.uf1, distinguishable=of.distinguishable)
+    return "; ".join(part for part in (told, signs(of.seeds)) if part)
 
 
 def gap(of: Difference, *, distinguishable: bool) -> str:
@@ -79,13 +80,14 @@ def compared_how(differences: Mapping[str, Compared | str]) -> str:
     if not compared:
         return ""
     level = f"{100 * compared[0].differences.level:g} %"
+    seeds = f" {SIGNS_HOW}" if any(signs(one.seeds) for one in compared) else ""
     return (
         "Differences to the first row are paired by clip, the same subjects resampled "
         f"in both; brackets: {level} interval; positive: this row is above the first. "
         "p: two-sided, of a permutation test of UF1 that exchanges the predictions of "
         "both rows for whole subjects; none where they have other numbers of seeds. "
         "Not distinguishable: the interval holds 0, or p is 0.05 or more. Several "
-        "comparisons are not corrected for."
+        f"comparisons are not corrected for.{seeds}"
     )
 
 
@@ -146,38 +148,6 @@ def over_seeds(row: Row) -> str:
     return "mean over seeds, " if len(row.results.seeds) > 1 else ""
 
 
-def flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
-    """Spells a nested mapping as 'a.b' to text; long lists of numbers as statistics."""
-    flat: dict[str, str] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping) and not _numbers(value.values()):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = _spell(value)
-    return flat
-
-
-def _spell(value: object) -> str:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
-        if _numbers(value):
-            v = np.asarray(value, np.float64)
-            return (
-                f"{len(v)} values: median {np.median(v):.4g}, {v.min():.4g} to "
-                f"{v.max():.4g}, sum {v.sum():.4g}"
-            )
-        return ", ".join(map(_spell, value))
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _numbers(values) -> bool:
-    """True if there are many values and all are numbers."""
-    values = list(values)
-    number_types = int | float | np.number
-    return len(values) > _MANY and all(isinstance(v, number_types) for v in values)
-
-
 def text_summary(rows: Sequence[Row]) -> str:
     """Returns what a terminal shows: results, chance and what selection would print."""
     check_names(rows)
@@ -211,7 +181,7 @@ def _lines(row: Row) -> list[str]:
     for name, cut in row.cuts.items():
         cells = [scored(cut, score) for score in SCORES]
         lines.append(columns(name, [*cells, number(cut.random.uf1)], width))
-    lines += _inner(row, width)
+    lines += _seeds(row, everything, width) + _inner(row, width)
     for name in row.cuts:
         what = "published" if name == ALL else f"published, {name}"
         lines += [f"  {what}: {_published(p)}" for p in row.published_of(name)]
@@ -222,6 +192,16 @@ def _lines(row: Row) -> list[str]:
         cells = [number(getattr(rung.scores, score)) for score in SCORES]
         lines.append(columns(rung.name, [*cells, number(rung.random.uf1)], width))
     return lines
+
+
+def _seeds(row: Row, of: Cut | Rung, width: int) -> list[str]:
+    """Returns how the scores of all clips spread over seeds."""
+    spread = deviation(of)
+    if spread is None:
+        return [f"  {ONE_SEED}"]
+    cells = [f"sd {number(getattr(spread, score))}" for score in SCORES]
+    told = uf1_per_seed(row.results.seeds, of.per_seed)
+    return [columns("over seeds", cells, width), f"  UF1 per seed: {told}"]
 
 
 def _inner(row: Row, width: int) -> list[str]:
@@ -237,6 +217,8 @@ def _inner(row: Row, width: int) -> list[str]:
             lines += ["", f"  {rung.rule} ({chosen(rung)})"] if name == ALL else []
             cells = [*(scored(rung, score) for score in SCORES)]
             lines.append(columns(name, [*cells, number(rung.random.uf1)], width))
+    if (whole := rungs[ALL]) is not None and len(whole.per_seed) > 1:
+        lines += _seeds(row, whole, width)
     return lines
 
 

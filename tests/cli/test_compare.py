@@ -98,8 +98,9 @@ def test_rows_of_a_workdir_differ_as_their_report_says(compare, filed):
     for name in ("permutation", "distinguishable"):
         assert found[name] == minus[name]
     assert found["stamp"] == STAMP and found["a"]["is_result"]
-    spread = np.std([x["uf1"] for x in first["per_seed"]], ddof=1)
-    assert found["a"]["uf1_standard_deviation"] == pytest.approx(spread)
+    assert found["a"]["standard_deviation"] == first["standard_deviation"]
+    assert found["seeds"] == minus["seeds"]
+    assert found["seeds"]["pairs"] == [[0, 0], [1, 1]]
 
 
 def test_a_row_and_the_predictions_of_its_report_are_the_same(compare):
@@ -116,13 +117,22 @@ def test_a_row_and_the_predictions_of_its_report_are_the_same(compare):
 def test_other_numbers_of_seeds_have_no_p_and_say_so(compare, mer, filed):
     found = compare("w:one", "w:single")
     assert found["permutation"] is None
-    assert found["b"]["uf1_standard_deviation"] is None
+    assert found["b"]["standard_deviation"] is None
+    assert found["seeds"]["pairs"] == [[0, 3], [1, 3]]
     uf1 = found["b_minus_a"]["uf1"]
     assert found["distinguishable"] == uf1["distinguishable"]
     text = mer("compare", filed / "w:one", filed / "w:single").stdout
     assert "none, A has 2 seeds and B 1 seed; the interval alone decides" in text
-    assert "(seed 3); one seed, the spread is unknown" in text
+    assert "(seed 3); one seed: its spread over seeds is not known" in text
+    assert "Whether other seeds would agree is not known." in text
+    assert " of 2 pairs of seeds, " in text
     assert text.count(STAMP) == 3  # of each, and of their difference
+
+
+def found_gaps(a, b):
+    """UF1 of each seed of the one above that of the other."""
+    pairs = zip(a.cuts["all"].per_seed, b.cuts["all"].per_seed, strict=True)
+    return [other.uf1 - one.uf1 for one, other in pairs]
 
 
 def test_files_are_compared_as_their_results_are(files, tmp_path):
@@ -142,9 +152,16 @@ def test_files_are_compared_as_their_results_are(files, tmp_path):
     text = files(*map(predictions_csv, (a, b))).stdout
     assert "B is above A in UF1, and distinguishable from it." in text
     assert files(*map(predictions_csv, (b, a))).stdout.count("A is above B") == 1
+    assert "The seeds agree on the sign." in text
+    gaps = [f"{gap:+.3f} (seed {seed})" for seed, gap in enumerate(found_gaps(a, b))]
+    assert f"UF1 per seed, B - A: {', '.join(gaps)}; B above with 3 of 3 seeds" in text
     equal = files(*map(predictions_csv, (a, row(noise=1)))).stdout
     assert "A and B are not distinguishable in UF1." in equal
+    assert "The seeds do not agree on the sign: another training may turn it." in equal
+    assert "B above with 1 of 3 seeds, -0." in equal
     assert "SYNTHETIC" not in equal
+    same = files(*map(predictions_csv, (a, a))).stdout
+    assert "No seed differs in UF1." in same
 
 
 def test_a_file_that_says_it_is_synthetic_stamps_the_comparison(files):

@@ -6,6 +6,7 @@ import pytest
 
 from mer_jax.cli.score import HANDED_IN
 from mer_jax.report import STAMP
+from mer_jax.report.seeds import ONE_SEED
 from mer_jax.report.tables import predictions_csv, report_json
 from tests.report.made import row
 
@@ -22,7 +23,7 @@ def test_predictions_of_a_report_have_the_scores_that_it_printed(mer, tmp_path, 
         ours, theirs = (
             x["per_corpus"][subset] if subset else x for x in (found, printed)
         )
-        for name in (*SCORED, "confusion", "per_seed"):
+        for name in (*SCORED, "confusion", "per_seed", "standard_deviation"):
             assert ours[name] == theirs[name], (subset, name)
     assert found["per_corpus"].keys() == printed["per_corpus"].keys()
     assert found["classes"] == ["0", "1", "2"] and found["seeds"] == printed["seeds"]
@@ -30,6 +31,9 @@ def test_predictions_of_a_report_have_the_scores_that_it_printed(mer, tmp_path, 
     text = mer("score", "p.csv").stdout
     ends = printed["intervals"]["uf1"]
     assert f"{printed['uf1']:.3f} [{ends['low']:.3f}, {ends['high']:.3f}]" in text
+    told = printed["standard_deviation"]
+    words = f"sd {told['uf1']:.3f}" if told else ONE_SEED
+    assert words in " ".join(text.split())
 
 
 def test_the_floor_draws_by_the_file_and_says_so(mer, tmp_path):

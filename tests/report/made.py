@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from mer_jax.metrics import Published, Results
+from mer_jax.metrics import Published, Results, SeedDifferences
 from mer_jax.metrics.curves import over_runs
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
@@ -84,6 +84,12 @@ def row(name="ststnet_cde3", *, synthetic=False, hash="1f3a9c2b", **sizes):
             Published(source="of elsewhere", subset="smic", uf1=0.68),
         ),
     )
+
+
+def seed_gaps(*gaps):
+    """Differences of so many seeds, each paired with itself."""
+    pairs = tuple((seed, seed) for seed in range(len(gaps)))
+    return SeedDifferences(pairs=pairs, uf1=gaps, uar=gaps, accuracy=gaps)
 
 
 def with_pools(one, *pools):

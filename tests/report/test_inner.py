@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 
+import numpy as np
 import pytest
 
 from mer_jax.report import text_summary
@@ -67,8 +68,11 @@ def test_it_is_no_result_where_the_last_epoch_is_none():
 def test_the_summary_has_its_scores_of_all_and_of_every_corpus(one):
     summary = text_summary([one])
     block = summary.split(f"  {RULE} (median ")[1].split("\n  published")[0]
-    lines = [line.split() for line in block.splitlines()[1:]]
+    *lines, spread, per_seed = (line.split() for line in block.splitlines()[1:])
     assert [line[0] for line in lines] == ["all", "casme2", "samm"]
+    uf1 = [own.uf1 for own in one.cuts["all"].inner.per_seed]
+    assert spread[:4] == ["over", "seeds", "sd", f"{np.std(uf1, ddof=1):.3f}"]
+    assert per_seed[3::3] == [f"{value:.3f}" for value in uf1]
     for name, *cells in lines:
         assert cells[0] == f"{one.cuts[name].inner.scores.uf1:.3f}"
 

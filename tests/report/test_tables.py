@@ -127,6 +127,7 @@ def test_the_json_has_what_each_row_scores_above_the_first():
         "not_compared",
         "distinguishable",
         "permutation",
+        "seeds",
         "level",
         "resamples",
         "uf1",
