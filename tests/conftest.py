@@ -13,6 +13,8 @@ os.environ["XLA_FLAGS"] = " ".join(
     [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
 )
 jax.config.update("jax_num_cpu_devices", 4)
+# A test's folder, in which commands would keep their programs, is gone after it.
+jax.config.update("jax_enable_compilation_cache", False)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Derandomised: a failure on one machine is a failure on all of them.
