@@ -122,7 +122,7 @@ def plan(
         stages.append(_stage_plan(program, name, steps * stage.num_epochs))
     state = program.abstract_state(row.system.stages[-1].name)
     nets = _bytes((state.params, state.model_state)) // program.width
-    speed = _matrix_speed() if device_flops is None else device_flops
+    speed = matrix_speed() if device_flops is None else device_flops
     work = sum(stage.steps * stage.step_flops for stage in stages)
     return Plan(
         row=row.experiment.name,
@@ -173,7 +173,7 @@ def _measured(runs, ledger: Ledger) -> float | None:
     return float(np.mean(seconds)) if seconds else None
 
 
-def _matrix_speed(size: int = 1024) -> float:
+def matrix_speed(size: int = 1024) -> float:
     """Returns FLOP/s of float32 matrix products on the first device, best of 5."""
     a = jnp.ones((size, size), jnp.float32)
     multiply = jax.jit(lambda a: a @ a)

@@ -258,18 +258,6 @@ class SystemConfig(Protocol):
         ...
 
 
-def speed(values: Mapping[str, tuple[Any, ...]]) -> Any:
-    """Returns a field of a config that changes speed, and rounding, alone.
-
-    Where it is "auto", the default, the launcher may put in its place whichever value
-    it finds fastest.
-
-    Args:
-      values: by backend, of all others "", the first the one that holds untried.
-    """
-    return dataclasses.field(default="auto", metadata={"speed": values})
-
-
 def gradients_of(loss: Loss) -> Gradients:
     """Returns the `Gradients` of a loss; the loss's value joins the metrics."""
 

@@ -11,7 +11,7 @@ from mer_jax.ensemble import choose
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.trial import Trial, memory, needed, trial
-from mer_jax.train.stage import speed
+from mer_jax.train.speed import speed
 from tests import flights, toys
 
 

@@ -19,7 +19,8 @@ from mer_jax.systems.menet.identity import identity
 from mer_jax.systems.menet.information import Marginals, Pairs
 from mer_jax.systems.menet.nets import Pool
 from mer_jax.train.gradcam import Map
-from mer_jax.train.stage import Stage, System, speed
+from mer_jax.train.speed import speed
+from mer_jax.train.stage import Stage, System
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

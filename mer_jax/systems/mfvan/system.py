@@ -20,7 +20,8 @@ from mer_jax.systems.mfvan.rebuild import identity_removal, teacher
 from mer_jax.systems.mfvan.views import Augmentation
 from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import WeightDecay, optimizer
-from mer_jax.train.stage import Stage, System, speed
+from mer_jax.train.speed import speed
+from mer_jax.train.stage import Stage, System
 
 SCALES = (0, 1, 2)  # of the image, of the student's first and of its second map
 TeacherScope = Literal["fold", "once"]

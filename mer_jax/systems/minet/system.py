@@ -22,7 +22,8 @@ from mer_jax.systems.minet.network import Networks
 from mer_jax.systems.minet.single import Begin, single
 from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import WeightDecay
-from mer_jax.train.stage import Stage, System, speed
+from mer_jax.train.speed import speed
+from mer_jax.train.stage import Stage, System
 from mer_jax.typing import Draw
 
 

@@ -24,7 +24,8 @@ from mer_jax.systems.moext.objective import TEXTURE, classifier, objective
 from mer_jax.systems.moext.pretrain import pretrain
 from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import Optimizer, WeightDecay, optimizer
-from mer_jax.train.stage import Loss, Stage, System, Update, gradients_of, speed
+from mer_jax.train.speed import speed
+from mer_jax.train.stage import Loss, Stage, System, Update, gradients_of
 from mer_jax.typing import Key
 
 Augmented = Literal["both", "pretrain", "objective"]

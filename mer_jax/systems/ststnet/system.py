@@ -15,6 +15,7 @@ import optax
 from mer_jax.losses import classification
 from mer_jax.systems.ststnet.nets import STSTNet as Net
 from mer_jax.train.gradcam import Map
+from mer_jax.train.speed import speed
 from mer_jax.train.stage import (
     Aux,
     Source,
@@ -22,7 +23,6 @@ from mer_jax.train.stage import (
     System,
     Update,
     gradients_of,
-    speed,
 )
 from mer_jax.typing import Order
 
