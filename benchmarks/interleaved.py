@@ -4,8 +4,8 @@ Every way is a process of its own, started and compiled beforehand. In every rou
 takes its turn of a second or so, one after the other, so that a machine whose speed
 drifts slows all alike. The figure of a way is the median over rounds of samples per
 second; a ratio is the median over rounds of the engine's in the same round, at its
-best, over that way's. On a CPU the engine also has a device for every core, as `mer run`
-has, and PyTorch a process. The headline is the lowest ratio. Processor time
+best, over that way's. On a CPU the engine also has a device for every core, as
+`mer run` has, and PyTorch a process. The headline is the lowest ratio. Processor time
 per sample, of all threads, the least of the rounds, is what is left of a crowded
 machine's noise; PyTorch's of 2 threads includes their waiting.
 
