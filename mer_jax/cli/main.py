@@ -168,6 +168,53 @@ def export(
     export_command(workdir, file, row=row, stage=stage, fold=fold, seed=seed, json=json)
 
 
+@app.command
+def replay(
+    workdir: Folder,
+    runs: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="[RUN ...]")]
+    ] = (),
+    row: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    fold: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    every: Annotated[bool, tyro.conf.arg(name="all")] = False,
+    assignments: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]],
+        tyro.conf.arg(name="set", metavar="FIELD=VALUE"),
+    ] = (),
+    json: bool = False,
+) -> None:
+    """Trains finished runs anew, and tells whether they come out bitwise the same.
+
+    Compared are logits of every stored epoch, curves, clips drawn, and parameters where
+    they were kept. Trains in the recorded layout; writes nothing. Says what differs
+    from what was recorded: versions, devices. Exit status 1 if any run differs.
+
+    Args:
+        workdir: Folder that `mer run` wrote, here or elsewhere.
+        runs: Ids of finished runs. Default: the first that fits.
+        row: Of which row.
+        fold: Of which fold.
+        seed: Of which seed.
+        every: All that have finished and fit.
+        assignments: Where something lies that runs know by its content alone, e.g.
+            data.release=DIR, system.init_weights=FILE or protocol.name=FILE.toml.
+        json: Print JSON.
+    """
+    from mer_jax.cli.replay import replay_command
+
+    replay_command(
+        workdir,
+        runs,
+        row=row,
+        fold=fold,
+        seed=seed,
+        every=every,
+        assignments=assignments,
+        json=json,
+    )
+
+
 @app.command(name="list")
 def list_() -> None:
     """Lists the shipped experiments and the corpora that have a builder."""

@@ -2,10 +2,7 @@
 
 import dataclasses
 import json as json_module
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mer_jax.cli import files, overrides
@@ -13,6 +10,7 @@ from mer_jax.cli.layout import choice_of, layout_of, told
 from mer_jax.cli.options import RunOptions
 from mer_jax.cli.progress import Preparing, TrainingProgress, console
 from mer_jax.cli.show import print_plans, report_command
+from mer_jax.cli.stopping import stop_on_signals
 from mer_jax.data.corpora import SMOKE, SMOKE_POOL, SMOKE_POOL_PROTOCOL, SMOKE_PROTOCOL
 from mer_jax.data.folds import Division
 from mer_jax.data.prepared import cache_directory
@@ -134,7 +132,7 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
         shared_steps=sum(row.shared_steps(seed) for seed in _seeds(row, left, ledger)),
         shared=[stage.name for stage in row.shared_stages],
     )
-    with _stop_on_signals(screen) as stop, progress.shown():
+    with stop_on_signals(screen) as stop, progress.shown():
         hooks = Hooks(
             resumed=progress.resumed,
             stepped=progress.stepped,
@@ -157,27 +155,6 @@ def _seeds(row: Row, left: Sequence[Run], ledger: Ledger) -> set[int]:
     """Returns the seeds whose shared stages, if there are any, are left to train."""
     seeds = {run.seed for run in left}
     return {seed for seed in seeds if not ledger.done(row.shared_run(seed).id)}
-
-
-@contextmanager
-def _stop_on_signals(screen) -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C or SIGTERM into a wish; a second one kills."""
-    stop = threading.Event()
-
-    def wish(number, frame):
-        screen.print("stopping after this step, saving first; again to stop at once")
-        stop.set()
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-    for name in before:
-        signal.signal(name, wish)
-    try:
-        yield stop
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def plan_command(

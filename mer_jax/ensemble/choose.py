@@ -135,14 +135,19 @@ def formulations(row: Row) -> Iterator[dict[str, Any]]:
 
 
 def applied(row: Row, layout: Layout, choice: Choice) -> tuple[Row, Layout]:
-    """Returns the row with its system so computed, its runs named as before."""
+    """Returns the row with its system so computed, and how it lies on devices."""
     where = dataclasses.replace(layout, devices=choice.devices, lanes=choice.lanes)
-    if not choice.fields:
-        return row, where
+    return formulated(row, choice.fields), where
+
+
+def formulated(row: Row, fields: Mapping[str, Any]) -> Row:
+    """Returns the row with open fields of its system filled in; runs keep their names."""
+    if not fields:
+        return row
     config: Any = row.experiment.system
-    config = dataclasses.replace(config, **choice.fields)
+    config = dataclasses.replace(config, **fields)
     system = config.build(len(row.corpus.classes), row.corpus.num_subjects)
-    return dataclasses.replace(row, system=system), where
+    return dataclasses.replace(row, system=system)
 
 
 def heaviest(row: Row, run: Run, layout: Layout, rule: Choice) -> str:

@@ -245,7 +245,7 @@ def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]
 def _common(entries, done: int, row: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the provenance the runs share; where they differ, every value."""
     records = [entry["provenance"] for entry in entries]
-    own = {"row", "fold", "seed", "schedules", "seconds", "finished", "content"}
+    own = {"row", "fold", "seed", "schedules", "seconds", "finished", "content", "wave"}
     merged: dict[str, Any] = {"runs done": f"{done} of {len(row['runs'])}"}
     for name in records[0].keys() - own:
         values = [record.get(name) for record in records]

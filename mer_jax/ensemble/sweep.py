@@ -22,10 +22,11 @@ from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.probing import probes
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Interrupted, WaveRunner
+from mer_jax.ensemble.runner import Flight, Hooks, Interrupted, WaveRunner
 from mer_jax.ensemble.shared import given, train_shared
 from mer_jax.ensemble.showing import check_pictures, pictures
 from mer_jax.errors import UserError
+from mer_jax.typing import PyTree
 
 KEEP_LIMIT = 2e9  # bytes of parameters kept unless told otherwise
 
@@ -106,14 +107,7 @@ def train(
     train_shared(row, sorted(seeds), ledger, layout, listener)
     for wave in left:
         listener.wave(wave)
-        directory = ledger.wave_directory(wave.id)
-        earlier = given(row, program, wave, ledger)
-        # Inner folds test more clips. The others' predictions keep their shape, and so
-        # their bits.
-        most = max(len(f.test) for f in row.inner_folds) if wave.inner else None
-        runner = WaveRunner(program, row.clips, wave, directory, earlier, most)
-        flight = runner.run(listener.hooks)
-        nets = {**earlier, **flight.finished}
+        runner, flight, nets = fly(row, program, wave, ledger, listener.hooks)
         told = (
             _left_out(row, wave)
             if wave.inner
@@ -121,12 +115,38 @@ def train(
         )
         more = [{**a, **b} for a, b in zip(told, steps(runner), strict=True)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(runner.directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
             listener.landed(run)
         if listener.hooks.stop():  # since the last step
             raise Interrupted
     _clear(ledger)
+
+
+def fly(
+    row: Row, program: Program, wave: Wave, ledger: Ledger, hooks: Hooks
+) -> tuple[WaveRunner, Flight, Mapping[str, tuple[PyTree, PyTree]]]:
+    """Trains a wave, or what is left of it.
+
+    Args:
+      row: of its runs.
+      program: of the row.
+      wave: whose runs to train.
+      ledger: it has the stages that all folds share, and checkpoints.
+      hooks: handed to the runner.
+
+    Returns:
+      What trained it, where it ended, and (params, model_state) [L, ...] at the end of
+      every stage, shared ones included.
+    """
+    earlier = given(row, program, wave, ledger)
+    # Inner folds test more clips. The others' predictions keep their shape, and so
+    # their bits.
+    most = max(len(f.test) for f in row.inner_folds) if wave.inner else None
+    directory = ledger.wave_directory(wave.id)
+    runner = WaveRunner(program, row.clips, wave, directory, earlier, most)
+    flight = runner.run(hooks)
+    return runner, flight, {**earlier, **flight.finished}
 
 
 def _shown(row: Row, program: Program, wave: Wave, nets, first: Run) -> list[dict]:
