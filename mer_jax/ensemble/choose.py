@@ -141,7 +141,7 @@ def applied(row: Row, layout: Layout, choice: Choice) -> tuple[Row, Layout]:
 
 
 def formulated(row: Row, fields: Mapping[str, Any]) -> Row:
-    """Returns the row with open fields of its system filled in; runs keep their names."""
+    """Returns the row with open fields of its system filled in, runs named alike."""
     if not fields:
         return row
     config: Any = row.experiment.system
