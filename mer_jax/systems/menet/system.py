@@ -1,6 +1,6 @@
 """MENet and IDNet: motion decoupled from identity. Spec: README.md beside this.
 
-Wei et al. 2022 (PeerJ Computer Science, cs-1140). IDNet learns who is seen; MENet, the
+Xie et al. 2022 (PeerJ Computer Science, cs-1140). IDNet learns who is seen; MENet, the
 expression, while a critic estimates what MENet's features tell of IDNet's, and MENet
 unlearns it; then IDNet likewise.
 """
