@@ -6,7 +6,7 @@ from pathlib import Path
 from mer_jax.report.blocks import table, titled
 from mer_jax.report.curves import CURVES_HOW
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
-from mer_jax.report.learning import LEARNING_HOW
+from mer_jax.report.learning import INNER_MARK, LEARNING_HOW
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import Embedding, Row
 from mer_jax.report.text import named
@@ -21,7 +21,8 @@ def learned(row: Row, file: str) -> list[str]:
     """
     lines = [titled("### Learning curves", row.stamp), "", f"![learning]({file})", ""]
     table = Path(file).with_suffix(".csv").name
-    return [*lines, f"{LEARNING_HOW} The numbers are in [{table}]({table}).", ""]
+    how = LEARNING_HOW + INNER_MARK * (row.inner is not None)
+    return [*lines, f"{how} The numbers are in [{table}]({table}).", ""]
 
 
 def training(row: Row, file: str) -> list[str]:

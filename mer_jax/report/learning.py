@@ -14,9 +14,10 @@ from mer_jax.report.text import count
 LEARNING_HOW = (
     "First panel: UF1 of the predictions of all folds together, at every stored epoch "
     "of the last stage. Only what is marked may be a result: an epoch chosen by "
-    "looking at this curve gives none. A mark of inner validation stands at the median "
-    "of its epochs. Other panels: what each stage minimises, on clips that train."
+    "looking at this curve gives none. Other panels: what each stage minimises, on "
+    "clips that train."
 )
+INNER_MARK = " The mark of inner validation stands at the median of its epochs."
 _MARKS = {"last": "last epoch", "inner_val": "inner validation"}
 _STYLES = {"last": ("o", COLOURS[0]), "inner_val": ("D", COLOURS[3])}
 

@@ -130,7 +130,7 @@ def by_hand(tmp_path):
 # One step.
 
 
-@every_system
+@every_light_system  # of the others, in default runs, tests of parity with PyTorch
 def test_one_step_gives_the_golden_numbers(name):
     golden = json.loads(golden_step.FILE.read_text())
     assert name in golden["systems"], (
@@ -164,7 +164,7 @@ def test_what_it_sees_in_clips_can_be_probed(name):
     assert "" in flights.program(name).features
 
 
-@every_light_system
+@every_cheap_system
 def test_padding_rows_change_no_bit_whatever_they_hold(name):
     row = flights.row(name)
     states = golden_step.first_states(name)
@@ -204,7 +204,7 @@ def test_the_step_of_every_stage_lowers_for_tpu_and_gpu(name):
 # One run.
 
 
-@every_light_system
+@every_cheap_system
 def test_a_fold_alone_is_the_fold_in_the_queue_bitwise(name, alone):
     row, program = flights.row(name), flights.program(name)
     folds = flights.folds_of(row)
