@@ -4,7 +4,8 @@ Every way is a process of its own, started and compiled beforehand. In every rou
 takes its turn of a second or so, one after the other, so that a machine whose speed
 drifts slows all alike. The figure of a way is the median over rounds of samples per
 second; a ratio is the median over rounds of the engine's in the same round, at its
-best number of lanes, over that way's. The headline is the lowest ratio. Processor time
+best, over that way's. On a CPU the engine also has a device for every core, as
+`mer run` has, and PyTorch a process. The headline is the lowest ratio. Processor time
 per sample, of all threads, the least of the rounds, is what is left of a crowded
 machine's noise; PyTorch's of 2 threads includes their waiting.
 
@@ -49,17 +50,32 @@ def answer(steps: Callable[[int], None], ready: dict) -> None:
 
 
 class Way:
-    """A worker of its own process, and what its turns took."""
+    """A worker of its own process, or several at once, and what their turns took."""
 
-    def __init__(self, name: str, samples: int, words: list[str], threads: int = 0):
-        """Names a way and says how it is started, with how many OpenMP threads."""
-        self.name, self.samples, self.words, self.threads = (
-            name,
-            samples,
-            words,
-            threads,
-        )
-        self.steps = 1
+    def __init__(
+        self,
+        name: str,
+        samples: int,
+        words: list[str],
+        *,
+        threads: int = 0,
+        devices: int = 0,
+        copies: int = 1,
+    ):
+        """Names a way and says how it is started.
+
+        Args:
+          name: in the table.
+          samples: of a step of one process.
+          words: the command.
+          threads: OpenMP's, 0 for its default.
+          devices: that JAX makes of a CPU, 0 for one.
+          copies: processes that take their turns at the same time.
+        """
+        self.name, self.samples, self.words = name, samples, words
+        self.more = {"OMP_NUM_THREADS": threads, "JAX_NUM_CPU_DEVICES": devices}
+        self.copies, self.steps = copies, 1
+        self.processes: list[subprocess.Popen] = []
         self.seconds: list[float] = []  # per sample, a number a round
         self.processor: list[float] = []
 
@@ -67,39 +83,46 @@ class Way:
         """Returns what the worker says when ready; None if it fails or takes longer."""
         # Of a GPU, where JAX would take three quarters, each takes what it needs.
         own = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
-        if self.threads:
-            own["OMP_NUM_THREADS"] = str(self.threads)
-        self.process = subprocess.Popen(
-            self.words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=own,
-            cwd=HERE.parent,
-            text=True,
-        )
-        timer = threading.Timer(patience, self.process.kill)
-        timer.start()
-        ready = self.process.stdout.readline()
-        timer.cancel()
-        print(f"{self.name}: {'ready' if ready else 'FAILED'}", file=sys.stderr)
-        if not ready:
+        own |= {name: str(value) for name, value in self.more.items() if value}
+        self.processes = [
+            subprocess.Popen(
+                self.words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=own,
+                cwd=HERE.parent,
+                text=True,
+            )
+            for _ in range(self.copies)
+        ]
+        timers = [threading.Timer(patience, p.kill) for p in self.processes]
+        for timer in timers:
+            timer.start()
+        ready = [process.stdout.readline() for process in self.processes]
+        for timer in timers:
+            timer.cancel()
+        print(f"{self.name}: {'ready' if all(ready) else 'FAILED'}", file=sys.stderr)
+        if not all(ready):
             return None
-        taken = self.turn()[0]
+        taken = self.turn()[0] * self.copies
         self.steps = max(1, round(TURN / (taken * self.samples)))
-        return json.loads(ready)
+        return json.loads(ready[0])
 
     def turn(self) -> tuple[float, float]:
         """Takes steps; returns wall and processor seconds per sample."""
-        self.process.stdin.write(f"{self.steps}\n")
-        self.process.stdin.flush()
-        took = json.loads(self.process.stdout.readline())
-        whole = self.steps * self.samples
-        return took["seconds"] / whole, took["processor"] / whole
+        for process in self.processes:
+            process.stdin.write(f"{self.steps}\n")
+            process.stdin.flush()
+        took = [json.loads(process.stdout.readline()) for process in self.processes]
+        whole = self.steps * self.samples * self.copies
+        wall = max(each["seconds"] for each in took)
+        return wall / whole, sum(each["processor"] for each in took) / whole
 
     def stop(self) -> None:
-        """Ends the worker."""
-        self.process.stdin.close()
-        self.process.wait()
+        """Ends the workers."""
+        for process in self.processes:
+            process.stdin.close()
+            process.wait()
 
 
 def ways(
@@ -121,10 +144,8 @@ def ways(
     """
     worker = ["-m", f"benchmarks.{name}", "--worker", *words, "--lanes"]
     torch = [args.torch_python, "-m", f"benchmarks.torch_{name}", *words, "--memory"]
-    found = [
-        Way(f"engine, lanes {n}", n * args.batch, [sys.executable, *worker, str(n)])
-        for n in args.lanes
-    ]
+    ours = lambda n: [sys.executable, *worker, str(n)]
+    found = [Way(f"engine, lanes {n}", n * args.batch, ours(n)) for n in args.lanes]
     if args.device == "gpu":
         half = [channels_last, "--device", "cuda", "--half", "--compile"]
         modes = {"eager": "no", "compiled": "default", graphs: "reduce-overhead"}
@@ -132,13 +153,19 @@ def ways(
             Way(f"torch {name}", args.batch, [*torch, *half, mode])
             for name, mode in modes.items()
         ]
+    cores = os.cpu_count() or 1
+    each = {"devices": cores, "samples": cores * args.batch, "words": ours(1)}
+    found.append(Way(f"engine, devices {cores}", **each))
     on_cpu = [("contiguous_format", "no")]
     on_cpu += [(channels_last, mode) for mode in ("no", "default")]
     for threads, (memory, mode) in itertools.product(args.threads, on_cpu):
         title = f"torch-{threads} {memory}{', compiled' * (mode != 'no')}"
         more = [memory, "--threads", str(threads), "--compile", mode]
-        found.append(Way(title, args.batch, [*torch, *more], threads))
-    return found
+        found.append(Way(title, args.batch, [*torch, *more], threads=threads))
+    alone = [channels_last, "--threads", "1", "--compile", "no"]
+    everywhere = {"threads": 1, "copies": cores, "words": [*torch, *alone]}
+    title = f"torch-1 {channels_last}, {cores} at once"
+    return [*found, Way(title, args.batch, **everywhere)]
 
 
 def measure(what: str, everyone: list[Way], args: argparse.Namespace) -> dict:
@@ -158,8 +185,7 @@ def measure(what: str, everyone: list[Way], args: argparse.Namespace) -> dict:
             print(f"{what}: round {number + 1} of {args.rounds}", file=sys.stderr)
     finally:
         for way in everyone:
-            if hasattr(way, "process"):
-                way.stop()
+            way.stop()
     engines = [way for way in running if way.name.startswith("engine")]
     ours = min(engines, key=lambda way: statistics.median(way.seconds))
     ratios = {

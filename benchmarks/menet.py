@@ -75,7 +75,7 @@ def programmed(config, lanes: int):
     )
     everyone = np.arange(count)
     folds = (Fold("none", everyone, everyone[:0]),)
-    layout = Layout(devices=1, lanes=lanes)
+    layout = Layout(lanes=lanes)
     return Program(config.build(CLASSES, PEOPLE), clips, folds, layout)
 
 

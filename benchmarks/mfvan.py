@@ -90,7 +90,7 @@ def programmed(config, lanes: int):
     )
     everyone = np.arange(count)
     folds = (Fold("none", everyone, everyone[:0]),)
-    return Program(built(config), clips, folds, Layout(devices=1, lanes=lanes))
+    return Program(built(config), clips, folds, Layout(lanes=lanes))
 
 
 def products(config, stage: str) -> dict:

@@ -91,7 +91,7 @@ def programmed(config, lanes: int):
         features={"rise": frames},
     )
     folds = (Fold("none", micro, micro[:0], {"macro": macro}),)
-    layout = Layout(devices=1, lanes=lanes)
+    layout = Layout(lanes=lanes)
     return Program(config.build(len(CLASSES), 1), clips, folds, layout)
 
 

@@ -60,7 +60,7 @@ def engine(args: argparse.Namespace) -> None:
     )
     everyone = np.arange(count, dtype=np.int32)
     folds = (Fold("none", everyone, everyone[:0], {"pretraining": everyone}),)
-    layout = Layout(devices=1, lanes=lanes)
+    layout = Layout(lanes=lanes)
     program = Program(config.build(3, 6), clips, folds, layout)
     products = lambda *step: {"products": flops.count(*step) / lanes / args.batch}
     work(program, args.stage, everyone[: args.batch], products, start)

@@ -5,7 +5,7 @@
 Three ways to train the same folds of the real flow for the same epochs, at the
 published batch of 256, last batch ragged:
 
-    engine       mer_jax, one process, one lane, all cores
+    engine       mer_jax, one process, one lane, a device on each core, as `mer run` has
     torch-2      a plain PyTorch loop, one process, 2 threads
     torch-1x2    two PyTorch processes at once, 1 thread each, half of the folds each
 
@@ -14,7 +14,8 @@ slows all alike. The figure of a way is the median over rounds of the wall secon
 fold-epoch; compiling and warm-up are not counted, evaluation is off on both sides.
 The headline is the lower of the two ratios. The PyTorch side comes in two variants,
 the structure as published and the fastest plain form we found (torch_ststnet.py); both
-are timed and printed.
+are timed and printed. So is the arithmetic floor: the products of a fold-epoch's steps
+at the rate at which all cores multiply matrices of 1024.
 """
 
 import argparse
@@ -38,9 +39,11 @@ def engine_worker(release: str, folds: int, epochs: int) -> None:
     from mer_jax.data.corpora import Data
     from mer_jax.data.prepared import cache_directory
     from mer_jax.data.protocols import Protocol
+    from mer_jax.ensemble.cost import step_flops
     from mer_jax.ensemble.experiment import Experiment
     from mer_jax.ensemble.filing import provenance
     from mer_jax.ensemble.pack import Wave
+    from mer_jax.ensemble.plan import matrix_speed
     from mer_jax.ensemble.program import Layout, Program
     from mer_jax.ensemble.rows import open_rows
     from mer_jax.ensemble.runner import Hooks, WaveRunner
@@ -54,16 +57,22 @@ def engine_worker(release: str, folds: int, epochs: int) -> None:
         eval_every=epochs,
     )
     (row,) = open_rows([experiment], cache=cache_directory())
-    program = Program(row.system, row.corpus, row.folds, Layout(devices=1))
-    seconds = []
+    program = Program(row.system, row.corpus, row.folds, Layout())
+    seconds, width = [], program.width
     hooks = Hooks(checkpoint_every=float("inf"))
     with tempfile.TemporaryDirectory() as folder:
-        for number, run in enumerate(row.runs[: folds + 1]):
-            directory = Path(folder) / str(number)
-            runner = WaveRunner(program, row.corpus, Wave((run,), 1), directory)
+        for start in range(0, folds + width, width):  # the first wave compiles
+            wave = Wave(row.runs[start : start + width], width)
+            directory = Path(folder) / str(start)
+            runner = WaveRunner(program, row.corpus, wave, directory)
             seconds.append(float(runner.run(hooks).seconds[0]))
-    per_epoch = sum(seconds[1:]) / folds / epochs
-    print(json.dumps({"seconds": per_epoch, "provenance": provenance(program)}))
+    products = step_flops(program, "train") * row.steps(row.runs[0])
+    told = {
+        "seconds": sum(seconds[1:]) / (width * (len(seconds) - 1)) / epochs,
+        "floor": products / matrix_speed(),
+        "provenance": provenance(program),
+    }
+    print(json.dumps(told))
 
 
 def write_clips(release: str, path: Path) -> None:
@@ -120,7 +129,8 @@ def engine_seconds(release: str, folds: int, epochs: int) -> dict:
     """Returns what the engine's worker printed."""
     words = ["--worker", "--folds", folds, "--epochs", epochs, "--release", release]
     command = [sys.executable, __file__, *map(str, words)]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    own = {**os.environ, "JAX_NUM_CPU_DEVICES": str(os.cpu_count())}
+    out = subprocess.check_output(command, env=own, text=True)
     return json.loads(out.splitlines()[-1])
 
 
@@ -135,6 +145,7 @@ def measure(args: argparse.Namespace) -> dict:
         for number in range(args.rounds):
             ours = engine_seconds(args.release, args.folds, args.epochs)
             record("engine", ours["seconds"])
+            record("floor", ours["floor"])
             for variant in VARIANTS:
                 torch = Torch(args.torch_python, clips, args.epochs, variant)
                 record(f"torch-2 {variant}", torch.seconds([sum(halves, [])], 2))
@@ -145,7 +156,7 @@ def measure(args: argparse.Namespace) -> dict:
     ratios = {
         name: statistics.median(t / e for t, e in zip(values, engine, strict=True))
         for name, values in samples.items()
-        if name != "engine"
+        if name not in ("engine", "floor")
     }
     version = "import torch; print(torch.__version__)"
     return {
@@ -185,6 +196,8 @@ def show(result: dict) -> None:
         ms = [1000 * v for v in (statistics.median(values), min(values), max(values))]
         ratio = f"{result['ratio'][name]:8.2f}" if name in result["ratio"] else ""
         print(f"{name:22}{ms[0]:18.1f}{ms[1]:8.1f}{ms[2]:8.1f}{ratio}")
+    above = result["median"]["engine"] / result["median"]["floor"]
+    print(f"engine: {above:.1f} times the arithmetic floor")
     for variant, ratio in result["headline"].items():
         print(f"headline, PyTorch {variant}: {ratio:.2f} x (the lower ratio)")
 

@@ -1,6 +1,6 @@
 """What each part of MENet is worth: the six rows of its ablation, on MMEW.
 
-Paper    accuracy on SDU, which was never released (Wei et al. 2022, PeerJ CS 1140):
+Paper    accuracy on SDU, which was never released (Xie et al. 2022, PeerJ CS 1140):
          0.399 plain, 0.428 with diverse attention, 0.463 with it and L_div; 0.446 with
          IDNet and L_MI alone, 0.487 with both, 0.539 with everything. The check marks
          are lost in the text at hand and were put back by what its discussion says.

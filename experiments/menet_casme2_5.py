@@ -1,6 +1,6 @@
 """MENet on CASME II: 5 classes, five folds of people.
 
-Paper    accuracy 0.707 (Wei et al. 2022, PeerJ CS 1140), five-fold; whether its folds
+Paper    accuracy 0.707 (Xie et al. 2022, PeerJ CS 1140), five-fold; whether its folds
          share people, and how the epoch was chosen, is not stated. Its discussion
          names other classes than these: protocol casme2_5_alt, a guess.
 Data     CASME II, prepared once: mer data prepare casme2 --release DIR.

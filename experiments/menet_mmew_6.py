@@ -1,6 +1,6 @@
 """MENet on MMEW: 6 classes, five folds, of people and, as the paper may have, of clips.
 
-Paper    accuracy 0.703 (Wei et al. 2022, PeerJ CS 1140), five-fold; whether its folds
+Paper    accuracy 0.703 (Xie et al. 2022, PeerJ CS 1140), five-fold; whether its folds
          share people, and how the epoch was chosen, is not stated.
 Data     MMEW, prepared once: mer data prepare mmew --release DIR.
 Rows     menet_mmew_6 holds people out and is the result. menet_mmew_6_leaky deals clips

@@ -1,6 +1,6 @@
 """MENet on SAMM: 5 classes, five folds of people.
 
-Paper    accuracy 0.714 (Wei et al. 2022, PeerJ CS 1140), five-fold; whether its folds
+Paper    accuracy 0.714 (Xie et al. 2022, PeerJ CS 1140), five-fold; whether its folds
          share people, and how the epoch was chosen, is not stated. Its discussion
          names other classes than these: protocol samm_5_alt, a guess.
 Data     SAMM, prepared once: mer data prepare samm --release DIR.

@@ -1,6 +1,6 @@
 """MENet on SDU, or whatever six-class corpus of one's own: five folds of people.
 
-Paper    accuracy 0.539 on SDU (Wei et al. 2022, PeerJ CS 1140), 855 clips of 73 people,
+Paper    accuracy 0.539 on SDU (Xie et al. 2022, PeerJ CS 1140), 855 clips of 73 people,
          which was never released: nobody can compare with that figure.
 Data     a corpus in the layout of datasets_tfds/custom/README.md, its emotions named as
          in datasets_tfds/protocols/sdu_6.toml. To try it without one:

@@ -13,6 +13,10 @@ os.environ["XLA_FLAGS"] = " ".join(
     [os.environ.get("XLA_FLAGS", ""), "--xla_backend_optimization_level=0"]
 )
 jax.config.update("jax_num_cpu_devices", 4)
+# What one test compiles, others and the next run of them find again.
+PROGRAMS = pathlib.Path(__file__).parents[1] / ".pytest_cache" / "programs"
+jax.config.update("jax_compilation_cache_dir", str(PROGRAMS))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Derandomised: a failure on one machine is a failure on all of them.

@@ -176,7 +176,8 @@ def program_of(of: Row, layout: Layout = ALONE) -> Program:
 
 def wave(of: Row, folds: Sequence[str], real: int | None = None) -> Wave:
     """The wave of the first seed's runs in these folds, in this order."""
-    runs = {run.fold.name: run for run in reversed(of.runs)}
+    every = (*of.runs, *of.inner_runs)
+    runs = {run.fold.name: run for run in reversed(every)}
     return Wave(tuple(runs[f] for f in folds), len(folds) if real is None else real)
 
 

@@ -2,19 +2,18 @@
 
 import os
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
+from mer_jax.cli.main_data import data
 from mer_jax.cli.options import RunOptions
 from mer_jax.errors import UserError
 from mer_jax.files import disk_is_full
 
-Name = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="CORPUS")]]
 Folder = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="WORKDIR")]]
 
 app = tyro.extras.SubcommandApp()
-data = tyro.extras.SubcommandApp()
 app.command(data, name="data", help="Corpora: prepare a release, list, synthesise.")
 
 
@@ -37,7 +36,12 @@ def run(
 
 
 @app.command
-def plan(training: RunOptions, tflops: float | None = None, json: bool = False) -> None:
+def plan(
+    training: RunOptions,
+    tflops: float | None = None,
+    explain: bool = False,
+    json: bool = False,
+) -> None:
     """Shows what `mer run` would take: runs, waves, programs, bytes, FLOPs, time.
 
     Prepares the data and compiles, but trains nothing and writes no results.
@@ -46,11 +50,13 @@ def plan(training: RunOptions, tflops: float | None = None, json: bool = False) 
         training: What would be trained, and where.
         tflops: Speed of one device for the time, TFLOP/s, as of another machine.
             Default: this one's, measured.
+        explain: Measure what is open, such as how convolutions are computed and how
+            many runs a device trains at once, and show what is chosen and why.
         json: Print JSON.
     """
     from mer_jax.cli.run import plan_command
 
-    plan_command(training, tflops=tflops, json=json)
+    plan_command(training, tflops=tflops, explain=explain, json=json)
 
 
 @app.command
@@ -85,6 +91,52 @@ def report(
 
 
 @app.command
+def score(
+    file: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="FILE.csv")]],
+    json: bool = False,
+) -> None:
+    """Scores predictions from anyone's code: UF1, UAR, accuracy, intervals, confusion.
+
+    Intervals are over subjects. A file cannot show how the epoch was chosen: these are
+    scores as handed in, not verified results.
+
+    Args:
+        file: CSV with the columns corpus,subject,clip,label,prediction, one row per
+            clip; with several seeds a column seed, too. Classes are names or numbers.
+            Other columns are let be. A report's predictions-ROW.csv is such a file.
+        json: Print JSON.
+    """
+    from mer_jax.cli.score import score_command
+
+    score_command(file, json=json)
+
+
+@app.command
+def compare(
+    a: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="A")]],
+    b: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="B")]],
+    json: bool = False,
+) -> None:
+    """Tells whether B scores above A on the same clips, paired, at the last epoch.
+
+    The same subjects are resampled in both for the intervals, and a permutation test
+    of UF1 exchanges the predictions of both for whole subjects. With other numbers of
+    seeds there is no such test, and the interval alone decides. Both ask for other
+    people; whether other seeds would agree is told seed by seed.
+
+    Args:
+        a: WORKDIR that mer run wrote, WORKDIR:ROW where it has several rows, or a CSV
+            file as mer score reads it.
+        b: Likewise. It must score the same clips with the same labels, and of workdirs
+            under one protocol: equal hashes.
+        json: Print JSON.
+    """
+    from mer_jax.cli.compare import compare_command
+
+    compare_command(a, b, json=json)
+
+
+@app.command
 def export(
     workdir: Folder,
     file: tyro.conf.Positional[
@@ -116,141 +168,59 @@ def export(
     export_command(workdir, file, row=row, stage=stage, fold=fold, seed=seed, json=json)
 
 
+@app.command
+def replay(
+    workdir: Folder,
+    runs: tyro.conf.Positional[
+        Annotated[tuple[str, ...], tyro.conf.arg(metavar="[RUN ...]")]
+    ] = (),
+    row: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    fold: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None,
+    seed: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    every: Annotated[bool, tyro.conf.arg(name="all")] = False,
+    assignments: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]],
+        tyro.conf.arg(name="set", metavar="FIELD=VALUE"),
+    ] = (),
+    json: bool = False,
+) -> None:
+    """Trains finished runs anew, and tells whether they come out bitwise the same.
+
+    Compared are logits of every stored epoch, curves, clips drawn, and parameters where
+    they were kept. Trains in the recorded layout; writes nothing. Says what differs
+    from what was recorded: versions, devices. Exit status 1 if any run differs.
+
+    Args:
+        workdir: Folder that `mer run` wrote, here or elsewhere.
+        runs: Ids of finished runs. Default: the first that fits.
+        row: Of which row.
+        fold: Of which fold.
+        seed: Of which seed.
+        every: All that have finished and fit.
+        assignments: Where something lies that runs know by its content alone, e.g.
+            data.release=DIR, system.init_weights=FILE or protocol.name=FILE.toml.
+        json: Print JSON.
+    """
+    from mer_jax.cli.replay import replay_command
+
+    replay_command(
+        workdir,
+        runs,
+        row=row,
+        fold=fold,
+        seed=seed,
+        every=every,
+        assignments=assignments,
+        json=json,
+    )
+
+
 @app.command(name="list")
 def list_() -> None:
     """Lists the shipped experiments and the corpora that have a builder."""
     from mer_jax.cli.show import list_command
 
     list_command()
-
-
-@data.command
-def prepare(
-    corpus: Name,
-    release: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None,
-    sheet: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
-    json: bool = False,
-) -> None:
-    """Packages a release once, as it is; `mer run` finds it from then on.
-
-    Args:
-        corpus: Name of a corpus, or corpus/config; see mer data list.
-        release: The release as its authors distribute it, unpacked.
-        sheet: Write a contact sheet (PNG): onset, apex and difference per subject.
-        json: Print JSON.
-    """
-    from mer_jax.cli.data import prepare_command
-
-    prepare_command(corpus, release, sheet, json=json)
-
-
-@data.command(name="list")
-def data_list(json: bool = False) -> None:
-    """Lists corpora, what is prepared of them, and protocols.
-
-    Args:
-        json: Print JSON.
-    """
-    from mer_jax.cli.data import list_command
-
-    list_command(json=json)
-
-
-@data.command
-def doctor(
-    corpus: Name,
-    release: Annotated[str, tyro.conf.arg(metavar="DIR")],
-    sheets: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None,
-    landmarker: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
-    json: bool = False,
-) -> None:
-    """Tells what is wrong with a release, frame by frame; packages nothing.
-
-    The exit status is 1 if there is an error: what would stop mer data prepare or a
-    run, or may change a result. Everything else is a note; so is what a published
-    correction (repair) mends, and a missing offset if there is an apex.
-
-    Errors: refused, duplicate key, rows without frames, corrupt frame, gap, frame
-    sizes, no onset, no apex, apex outside, no offset, onset after offset, repair not
-    made, no face, counts differ.
-
-    Notes: apex is onset, apex is offset, too long (for a micro-expression: over
-    0.5 s, and 0.26 s from onset to apex), repair, folders without a row, annotation,
-    counts, faces, nothing, remark.
-
-    Args:
-        corpus: Name of a corpus, or corpus/config for one of its configs.
-        release: The release as its authors distribute it, unpacked.
-        sheets: Write contact sheets (PNG) here, one of each subject.
-        landmarker: The MediaPipe model, by default $MER_FACE_LANDMARKER. Without it
-            faces are not looked for.
-        json: Print JSON.
-    """
-    from mer_jax.cli.doctor import doctor_command
-
-    doctor_command(corpus, release, sheets, landmarker, json=json)
-
-
-@data.command
-def motion(
-    corpora: tyro.conf.Positional[
-        Annotated[tuple[str, ...], tyro.conf.arg(metavar="CORPUS")]
-    ],
-    out: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
-    frames: Annotated[int, tyro.conf.arg(metavar="K")] = 20,
-    align: Literal["none", "center_crop", "template", "moext"] = "template",
-    crop: Annotated[int, tyro.conf.arg(metavar="PX")] = 128,
-    landmarker: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None,
-    json: bool = False,
-) -> None:
-    """Shows how far faces move from the onset to each later frame.
-
-    As Figure 6 of MoExt (Li et al. 2024): mean length and direction of optical flow,
-    for micro- and for macro-expressions; and the pseudo-apex that follows: the first
-    frame at which macro-expressions moved as far as micro-expressions at their apex.
-
-    Args:
-        corpora: Prepared corpora, of both kinds for a comparison.
-        out: Write a picture (PNG).
-        frames: How many frames, the onset being the first.
-        align: How faces are cut out, as data.align of a run.
-        crop: Width and height of a face cut out.
-        landmarker: The MediaPipe model, by default $MER_FACE_LANDMARKER.
-        json: Print JSON.
-    """
-    from mer_jax.cli.motion import motion_command
-
-    motion_command(
-        corpora,
-        out,
-        frames=frames,
-        align=align,
-        crop=crop,
-        landmarker=landmarker,
-        json=json,
-    )
-
-
-@data.command
-def synth(
-    corpus: Name,
-    folder: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="DIR")]],
-    subjects: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
-    seed: int = 0,
-) -> None:
-    """Writes a synthetic twin: the official layout, drawn faces, no licence needed.
-
-    Scores on a twin say nothing about the real corpus, and are stamped so.
-
-    Args:
-        corpus: Name of a corpus.
-        folder: Where; absent or empty.
-        subjects: How many. Default: all, with the published number of clips.
-        seed: Of faces and movements.
-    """
-    from mer_jax.cli.data import synth_command
-
-    synth_command(corpus, folder, subjects=subjects, seed=seed)
 
 
 def main() -> None:

@@ -35,11 +35,13 @@ class RunOptions:
     """Where results go. Default: results/<name>-<fingerprint>."""
 
     devices: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """How many devices to use. Default: all."""
+    """How many devices to use; each core of a CPU is one. Default: all, as far as there
+    are runs for them, and on a CPU memory."""
 
-    lanes: Annotated[int, tyro.conf.arg(metavar="N")] = 1
+    lanes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Runs trained together on one device. More than 1 pays for tiny networks on an
-    accelerator, and gives up bitwise equality with a run alone."""
+    accelerator, and gives up bitwise equality with a run alone. Default: 1 on a CPU;
+    elsewhere measured, see mer plan --explain."""
 
     spmd: Literal["shard_map", "pmap"] = "shard_map"
     """Two spellings of one program."""
@@ -50,6 +52,12 @@ class RunOptions:
 
     keep_params: Annotated[str, tyro.conf.arg(metavar="auto|all|none|N")] = "auto"
     """Runs whose trained parameters are written; auto is all, below 2 GB."""
+
+    inner_val: bool = False
+    """Inner validation: beside every run, a second one that leaves out a fifth of the
+    people who train, and chooses the epoch by their UF1. At that epoch the run itself
+    is scored: a result, too, as the clips tested have no say. About as many steps
+    again; runs that are done already are used as they are."""
 
     smoke: bool = False
     """A trial on a tiny synthetic corpus: two folds, a few steps."""

@@ -2,26 +2,23 @@
 
 import dataclasses
 import json as json_module
-import signal
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mer_jax.cli import files, overrides
+from mer_jax.cli.layout import choice_of, layout_of, told
 from mer_jax.cli.options import RunOptions
 from mer_jax.cli.progress import Preparing, TrainingProgress, console
 from mer_jax.cli.show import print_plans, report_command
+from mer_jax.cli.stopping import stop_on_signals
 from mer_jax.data.corpora import SMOKE, SMOKE_POOL, SMOKE_POOL_PROTOCOL, SMOKE_PROTOCOL
 from mer_jax.data.folds import Division
 from mer_jax.data.prepared import cache_directory
-from mer_jax.ensemble import sweep
+from mer_jax.ensemble import choose, sweep
 from mer_jax.ensemble.experiment import Experiment, Run, fingerprint, settings
 from mer_jax.ensemble.ledger import Ledger
-from mer_jax.ensemble.lift import run_mesh
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.plan import plan
-from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.rows import Row, open_rows
 from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.errors import UserError
@@ -65,14 +62,6 @@ def _trial(row: Experiment) -> Experiment:
     )
 
 
-def layout_of(options: RunOptions) -> Layout:
-    """Returns how runs lie on devices; a wrong number is an error before any work."""
-    if options.lanes < 1:
-        raise UserError(f"--lanes must be 1 or more, got {options.lanes}")
-    run_mesh(options.devices)
-    return Layout(options.devices, options.lanes, options.spmd, options.frames)
-
-
 def folds_of(options: RunOptions, row: Row) -> list[str] | None:
     """Returns the names of the folds to train, None for all."""
     if options.folds is not None:
@@ -106,7 +95,7 @@ def run_command(options: RunOptions, *, checkpoint_every: float, json: bool) -> 
     rows = _open(experiments, screen)
     screen.print(f"results in {workdir}")
     with sweep.locked(workdir):
-        ledger = sweep.claim(workdir, rows)
+        ledger = sweep.claim(workdir, rows, inner=options.inner_val)
         for row in rows:
             try:
                 _train(row, options, layout, ledger, checkpoint_every, screen)
@@ -123,14 +112,19 @@ def _open(experiments: Sequence[Experiment], screen) -> list[Row]:
 
 def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
     folds = folds_of(options, row)
-    chosen = sweep.chosen(row, folds)
+    chosen = sweep.chosen(row, folds, inner=options.inner_val)
     left = [run for run in chosen if not ledger.done(run.id)]
+    half = " (half of them inner runs)" if options.inner_val else ""
     screen.print(
         f"{row.experiment.name}: {len(row.corpus.keys)} clips, {len(row.folds)} folds, "
-        f"{len(chosen)} runs, {len(chosen) - len(left)} done already"
+        f"{len(chosen)} runs{half}, {len(chosen) - len(left)} done already"
     )
     if not left:
         return
+    choice = choice_of(options, row, left, ledger, screen)
+    choose.keep(ledger, row, choice)
+    screen.print(f"computed {told(choice)}")
+    row, layout = choose.applied(row, layout, choice)
     progress = TrainingProgress(
         screen,
         steps=sum(row.total_steps(run) for run in left),
@@ -138,7 +132,7 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
         shared_steps=sum(row.shared_steps(seed) for seed in _seeds(row, left, ledger)),
         shared=[stage.name for stage in row.shared_stages],
     )
-    with _stop_on_signals(screen) as stop, progress.shown():
+    with stop_on_signals(screen) as stop, progress.shown():
         hooks = Hooks(
             resumed=progress.resumed,
             stepped=progress.stepped,
@@ -151,7 +145,9 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
             layout=layout,
             folds=folds,
             keep_params=options.keep_params,
+            formulation=choice.fields,
             listener=Listener(wave=progress.wave, landed=progress.landed, hooks=hooks),
+            inner=options.inner_val,
         )
 
 
@@ -161,47 +157,40 @@ def _seeds(row: Row, left: Sequence[Run], ledger: Ledger) -> set[int]:
     return {seed for seed in seeds if not ledger.done(row.shared_run(seed).id)}
 
 
-@contextmanager
-def _stop_on_signals(screen) -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C or SIGTERM into a wish; a second one kills."""
-    stop = threading.Event()
-
-    def wish(number, frame):
-        screen.print("stopping after this step, saving first; again to stop at once")
-        stop.set()
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-    before = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
-    for name in before:
-        signal.signal(name, wish)
-    try:
-        yield stop
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
-
-
-def plan_command(options: RunOptions, *, tflops: float | None, json: bool) -> None:
+def plan_command(
+    options: RunOptions, *, tflops: float | None, explain: bool, json: bool
+) -> None:
     """See `mer plan --help`."""
     if tflops is not None and not tflops > 0:
         raise UserError(f"--tflops must be above 0, got {tflops}")
     screen = console()
     layout, experiments = layout_of(options), experiments_of(options)
     ledger = Ledger(workdir_of(options, experiments))
-    plans = [
-        plan(
+    plans = []
+    for row in _open(experiments, screen):
+        folds = folds_of(options, row)
+        runs = sweep.chosen(row, folds, inner=options.inner_val)
+        choice = choice_of(options, row, runs, ledger, screen, measure=explain)
+        row, where = choose.applied(row, layout, choice)
+        planned = plan(
             row,
             ledger,
-            layout=layout,
-            folds=folds_of(options, row),
+            layout=where,
+            folds=folds,
             keep_params=options.keep_params,
             device_flops=None if tflops is None else tflops * 1e12,
+            inner=options.inner_val,
         )
-        for row in _open(experiments, screen)
-    ]
+        plans.append((planned, choice))
     if json:
-        shown = [{**dataclasses.asdict(p), "flops": p.flops} for p in plans]
+        shown = [
+            {
+                **dataclasses.asdict(p),
+                "flops": p.flops,
+                "computed": dataclasses.asdict(c),
+            }
+            for p, c in plans
+        ]
         print(json_module.dumps(shown, indent=1))
     else:
-        print_plans(plans)
+        print_plans(plans, explain=explain)

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mer_jax.cli.files import shipped
+from mer_jax.cli.layout import explained, told
 from mer_jax.cli.progress import console, duration
 from mer_jax.data.builders import names
+from mer_jax.ensemble.choose import Choice
 from mer_jax.ensemble.collect import Collected, Shown, collect
 from mer_jax.ensemble.embedding import OWN
+from mer_jax.ensemble.inner import Inner
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.plan import Plan
 from mer_jax.errors import UserError
@@ -19,6 +22,7 @@ from mer_jax.report import (
     Cost,
     Embedded,
     Embedding,
+    InnerInfo,
     PoolInfo,
     ProtocolInfo,
     Row,
@@ -36,17 +40,28 @@ def status_command(workdir: str, *, json: bool) -> None:
         runs = [row["runs"][f"{f} {s}"] for f in row["folds"] for s in row["seeds"]]
         done = sum(ledger.done(run) for run in runs)
         rows.append({"name": row["name"], "runs": len(runs), "done": done})
+        if "inner" in row:
+            inner = row["inner"]["runs"].values()
+            done = sum(ledger.done(run) for run in inner)
+            rows[-1] |= {"inner runs": len(inner), "inner done": done}
     flying = len(list((ledger.workdir / "waves").glob("*")))
     if json:
         print(json_module.dumps({"rows": rows, "waves in flight": flying}, indent=1))
         return
     for row in rows:
-        state = "complete" if row["done"] == row["runs"] else "incomplete"
-        print(f"{row['name']}: {row['done']} of {row['runs']} runs done, {state}")
+        print(f"{row['name']}: {_progress(row, 'runs', 'done')}")
+        if "inner runs" in row:
+            told = _progress(row, "inner runs", "inner done")
+            print(f"{row['name']}, inner validation: {told}")
     if flying:
         print(
             f"{flying} wave(s) in flight or interrupted; the same `mer run` continues"
         )
+
+
+def _progress(row: dict[str, Any], all_of: str, done: str) -> str:
+    state = "complete" if row[done] == row[all_of] else "incomplete"
+    return f"{row[done]} of {row[all_of]} {all_of} done, {state}"
 
 
 def report_command(workdir: str, out: str | None, *, json: bool) -> None:
@@ -56,7 +71,7 @@ def report_command(workdir: str, out: str | None, *, json: bool) -> None:
     rows = []
     for row in ledger.manifest()["rows"]:
         if any(ledger.done(run) for run in row["runs"].values()):
-            rows.append(_report_row(ledger, row))
+            rows.append(report_row(ledger, row))
         else:
             screen.print(f"left out: {row['name']}, no run has finished yet")
     if not rows:
@@ -69,7 +84,12 @@ def report_command(workdir: str, out: str | None, *, json: bool) -> None:
     screen.print(f"report: {written.markdown}")
 
 
-def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
+def report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
+    """Returns what a report says of a row of the manifest.
+
+    Raises:
+      UserError: if no run of it has finished.
+    """
     collected = collect(ledger, row)
     labels = Counter(label for _, label, _ in row["clips"])
     subjects = {key.rsplit("/", 1)[0] for key, _, _ in row["clips"]}
@@ -98,7 +118,14 @@ def _report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
         embedding=_embedding(collected),
         curves=collected.curves,
         cost=Cost(**collected.cost._asdict()),
+        inner=_inner(collected.inner),
     )
+
+
+def _inner(found: Inner | None) -> InnerInfo | None:
+    if found is None:
+        return None
+    return InnerInfo(runs=found.runs, missing=found.missing, left_out=found.left_out)
 
 
 def _sample_clips(shown: Shown | None, clips) -> SampleClips | None:
@@ -135,20 +162,24 @@ def list_command() -> None:
         print(f"  {name}")
 
 
-def print_plans(plans: Sequence[Plan]) -> None:
-    """Prints plans as text, one paragraph each."""
-    for plan in plans:
+def print_plans(plans: Sequence[tuple[Plan, Choice]], *, explain: bool = False) -> None:
+    """Prints plans as text, one paragraph each, and how they were chosen."""
+    for plan, choice in plans:
         print(f"{plan.row}")
         frames = f"{plan.frames} frames {plan.frames_way}, " if plan.frames else ""
         print(
             f"  data      {plan.clips} clips, {frames}{_bytes(plan.resident_bytes)} "
             "per device"
         )
+        inner = f", {plan.inner} of them inner runs" if plan.inner else ""
         print(
-            f"  runs      {plan.runs} ({plan.folds} folds x {plan.seeds} seeds), "
-            f"{plan.done} done already"
+            f"  runs      {plan.runs} ({plan.folds} folds x {plan.seeds} seeds)"
+            f"{inner}, {plan.done} done already"
         )
         print(f"  waves     {plan.waves} of {plan.width}, {plan.padding} padding lanes")
+        print(f"  computed  {told(choice)}")
+        for line in explained(choice) if explain else ():
+            print(f"            {line}")
         for stage in plan.stages:
             print(
                 f"  program   {stage.name}: {stage.steps} steps left, "

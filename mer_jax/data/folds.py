@@ -26,12 +26,14 @@ class Fold:
       train: int[n] clip positions, ascending.
       test: int[m] clip positions, ascending, disjoint from `train`.
       pools: name of a pool -> int[p] positions of what trains of it (`pools.py`).
+      inside: of an inner fold, the fold whose training clips it divides (`inner.py`).
     """
 
     name: str
     train: np.ndarray
     test: np.ndarray
     pools: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    inside: str = ""
 
     def clips(self, pool: str = "") -> np.ndarray:
         """Returns the positions of what trains of a pool, '' being the sample."""

@@ -9,6 +9,7 @@ from mer_jax.data.pools import SHARED
 from mer_jax.ensemble.cost import Cost, cost_of_runs
 from mer_jax.ensemble.embedding import OWN
 from mer_jax.ensemble.experiment import run_id
+from mer_jax.ensemble.inner import Inner, inner_validation
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.shared import shared_records
 from mer_jax.errors import UserError
@@ -74,6 +75,7 @@ class Collected(NamedTuple):
       embedding: features of one run; None where no run filed any.
       curves: stage -> metric -> over the runs.
       cost: what they took.
+      inner: what inner runs chose; None where there were to be none.
     """
 
     results: Results
@@ -84,6 +86,7 @@ class Collected(NamedTuple):
     embedding: Embedding | None
     curves: Mapping[str, Mapping[str, Curve]]
     cost: Cost
+    inner: Inner | None = None
 
 
 def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
@@ -119,11 +122,12 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
     entries = {
         (fold, seed): ledger.read(done[fold, seed]) for fold in folds for seed in seeds
     }
+    inner = inner_validation(ledger, row, folds, seeds)
     own, settings = list(entries.values()), (row["settings"], row["content"])
     ids = [run_id(*settings, SHARED, seed) for seed in seeds]
     shared = [found for i in ids if (found := shared_records(ledger, i))]
     return Collected(
-        results=_pool(entries, folds, seeds, row),
+        results=_pool(entries, folds, seeds, row, inner),
         provenance=_common(own, len(done), row),
         shown=_shown(entries, seeds),
         probes=_probes(own, "probe", Probe),
@@ -131,6 +135,7 @@ def collect(ledger: Ledger, row: Mapping[str, Any]) -> Collected:
         embedding=_embedding(entries),
         curves=_curves([*shared, *own]),
         cost=cost_of_runs(own, shared),
+        inner=inner,
     )
 
 
@@ -139,6 +144,7 @@ def _pool(
     folds: Sequence[str],
     seeds: Sequence[int],
     row: Mapping[str, Any],
+    inner: Inner | None,
 ) -> Results:
     first = [entries[fold, seeds[0]] for fold in folds]
     sizes = [len(entry["keys"]) for entry in first]
@@ -163,6 +169,7 @@ def _pool(
         expected_clips=len(row["clips"]),
         expected_folds=len(row["folds"]),
         leaky=bool(row["protocol"]["leak"]),
+        inner_epochs=None if inner is None else inner.epochs,
     )
 
 
@@ -238,7 +245,7 @@ def _curves(entries: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]
 def _common(entries, done: int, row: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the provenance the runs share; where they differ, every value."""
     records = [entry["provenance"] for entry in entries]
-    own = {"row", "fold", "seed", "schedules", "seconds", "finished", "content"}
+    own = {"row", "fold", "seed", "schedules", "seconds", "finished", "content", "wave"}
     merged: dict[str, Any] = {"runs done": f"{done} of {len(row['runs'])}"}
     for name in records[0].keys() - own:
         values = [record.get(name) for record in records]

@@ -32,7 +32,7 @@ class Experiment:
       pools: further clips that some stage of the system trains on.
       seeds: one set of runs each.
       eval_every: epochs between stored test logits; the last epoch is always
-        stored, and only it is a result.
+        stored. Only it is a result, and the one that inner validation chooses.
       published: numbers the report prints beside ours.
     """
 

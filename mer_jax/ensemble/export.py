@@ -1,10 +1,7 @@
 """Nets from a workdir to a `.safetensors` file that other runs can start from."""
 
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +11,7 @@ import numpy as np
 import mer_jax
 from mer_jax.data.pools import SHARED
 from mer_jax.ensemble.experiment import run_id
-from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.ledger import Ledger, read_nets
 from mer_jax.errors import UserError
 from mer_jax.files import write_atomic
 
@@ -111,7 +108,7 @@ def finished(ledger: Ledger, row: Mapping[str, Any]) -> list[Nets]:
     for seed in row["seeds"]:
         name = run_id(row["settings"], row["content"], SHARED, seed)
         path = ledger.shared_path(name)
-        stages = _read(path, "seen/") if path.exists() else {}
+        stages = read_nets(path, "seen/") if path.exists() else {}
         found += [Nets(stage, SHARED, seed, name, path) for stage in stages]
     runs = [(f, s, row["runs"][f"{f} {s}"]) for s in row["seeds"] for f in row["folds"]]
     done = [run for run in runs if ledger.done(run[-1])]
@@ -180,7 +177,7 @@ def _leaves(nets: Nets) -> dict[str, np.ndarray]:
     arrays = {
         place + name: array
         for prefix, place in places.items()
-        for name, array in _read(nets.path, prefix).items()
+        for name, array in read_nets(nets.path, prefix).items()
     }
     # Row-major: the library writes memory as it lies.
     return {name: np.asarray(array, order="C") for name, array in arrays.items()}
@@ -200,16 +197,3 @@ def _about(row: Mapping[str, Any], nets: Nets) -> dict[str, str]:
         "synthetic": "yes" if synthetic else unknown,
         "content": row["content"],
     }
-
-
-def _read(path: Path, prefix: str) -> dict[str, np.ndarray]:
-    """Returns the arrays of an .npz whose names start so, by what follows."""
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            names = [name for name in archive.files if name.startswith(prefix)]
-            return {name.removeprefix(prefix): archive[name] for name in names}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(
-            f"cannot read the nets in {path} ({error}). Train them again in another "
-            "--workdir"
-        ) from error

@@ -1,6 +1,7 @@
 """From a wave that has landed to the ledger: what a run leaves behind."""
 
 import importlib.metadata
+import os
 import platform
 import subprocess
 import time
@@ -39,6 +40,7 @@ def provenance(program: Program) -> dict[str, Any]:
         "devices": program.mesh.size,
         "lanes": program.layout.lanes,
         "spmd": program.layout.spmd,
+        "xla flags": os.environ.get("XLA_FLAGS", ""),
         **({"frames": program.feed.way} if program.feed.frames else {}),
     }
 
@@ -89,6 +91,8 @@ def file_wave(
             "seconds": float(flight.seconds[0]) / wave.real,
             "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         }
+        if len(wave.runs) > 1:
+            details["wave"] = [run.id for run in wave.runs]
         arrays = _arrays(lane, run.fold, runner.corpus, runner.epochs, flight)
         arrays |= {f"seen/{s.name}": seen(runner, s.name, lane) for s in runner.stages}
         arrays |= more[lane]

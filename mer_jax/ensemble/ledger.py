@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from mer_jax.ensemble.differences import differences
 from mer_jax.errors import UserError
 from mer_jax.files import write_atomic
 
@@ -65,7 +66,8 @@ class Ledger:
             "seen/<stage>" uint8[.] keys of the clips it drew; of a run that draws
             sample clips, "shown/..." (`showing.pictures`); of a system with features,
             "probe/..." and "domain/..." (`probing.probes`); of one run of a row,
-            "embedding/..." (`embedding.embeddings`).
+            "embedding/..." (`embedding.embeddings`); of inner runs, "left_out" str[.],
+            people of the fold who do not train: its test clips are theirs.
           provenance: JSON values: what ran, where, with which versions.
         """
         text = np.frombuffer(json.dumps(provenance).encode(), np.uint8)
@@ -108,7 +110,7 @@ class Ledger:
     def claim(self, manifest: dict[str, Any]) -> None:
         """Makes the workdir this manifest's, or checks that it is.
 
-        Rows may gain seeds; everything else must be the same.
+        Rows may gain seeds, and inner runs; everything else must be the same.
 
         Raises:
           UserError: if the workdir belongs to another configuration, with the
@@ -116,11 +118,11 @@ class Ledger:
         """
         if (self.workdir / MANIFEST).exists():
             before = self.manifest()
-            differences = _differences(_identity(before), _identity(manifest))
-            if differences:
+            differing = [*differences(_identity(before), _identity(manifest))]
+            if differing:
                 raise UserError(
                     f"{self.workdir} holds results of another configuration:\n"
-                    + "\n".join(differences)
+                    + "\n".join(f"  {difference}" for difference in differing[:20])
                     + "\nChoose another --workdir, or repeat the former command"
                 )
             former = {row["name"]: row for row in before["rows"]}
@@ -128,6 +130,10 @@ class Ledger:
                 old = former[row["name"]]
                 row["seeds"] = sorted({*row["seeds"], *old["seeds"]})
                 row["runs"] = {**old["runs"], **row["runs"]}
+                if "inner" in old:  # they remain, wanted again or not
+                    now = row.get("inner", old["inner"])
+                    runs = {**old["inner"]["runs"], **now["runs"]}
+                    row["inner"] = {**now, "runs": runs}
         text = json.dumps(manifest, indent=1)
         write_atomic(self.workdir / MANIFEST, text.encode())
 
@@ -139,25 +145,26 @@ def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     write_atomic(path, buffer.getbuffer())
 
 
+def read_nets(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
+    """Returns the arrays of an .npz whose names start so, by what follows.
+
+    Raises:
+      UserError: if the file is broken.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            names = [name for name in archive.files if name.startswith(prefix)]
+            return {name.removeprefix(prefix): archive[name] for name in names}
+    except (OSError, ValueError, EOFError, *_BROKEN) as error:
+        raise UserError(
+            f"cannot read the nets in {path} ({error}). Train them again in another "
+            "--workdir"
+        ) from error
+
+
 _IDENTITY = ("settings", "classes", "samples", "content")  # the rest follows
 
 
 def _identity(manifest: dict[str, Any]) -> dict[str, Any]:
     rows = {row["name"]: {k: row[k] for k in _IDENTITY} for row in manifest["rows"]}
     return {"version": manifest["version"], "rows": rows}
-
-
-def _differences(before: Any, now: Any, path: str = "") -> list[str]:
-    """Returns "field: there ... here ..." lines, at most 20."""
-    if isinstance(before, dict) and isinstance(now, dict):
-        lines = []
-        for key in sorted({*before, *now}):
-            here = f"{path}.{key}" if path else key
-            lines += _differences(before.get(key), now.get(key), here)
-        return lines[:20]
-    if before == now:
-        return []
-    short = lambda value: (
-        text if len(text := json.dumps(value)) < 80 else text[:77] + "..."
-    )
-    return [f"  {path}: there {short(before)}, here {short(now)}"]

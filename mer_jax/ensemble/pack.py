@@ -24,6 +24,11 @@ class Wave:
         """16 hex digits naming the wave's checkpoints."""
         return fingerprint([run.id for run in self.runs], self.real)
 
+    @property
+    def inner(self) -> bool:
+        """Whether its runs are inner runs; all are, or none."""
+        return bool(self.runs[0].fold.inside)
+
 
 def pack(runs: Sequence[Run], width: int, steps: Callable[[Run], int]) -> list[Wave]:
     """Returns the waves of `width` runs, long runs first.

@@ -14,6 +14,7 @@ from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.sweep import chosen, kept, waves
+from mer_jax.ensemble.trial import needed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,7 @@ class Plan:
       frames: how many there are of clips and pools, 0 where no stage trains on them.
       frames_way: "resident" or "streamed", see `FrameFeed`, or ''.
       runs, done: in all, and those in the ledger.
+      inner: how many of all are inner runs.
       waves, width: groups left to train, and the runs in each.
       padding: lanes of the waves whose results are thrown away.
       resident_bytes: the clips, and frames if they are resident, on every device.
@@ -76,6 +78,7 @@ class Plan:
     floor_seconds: float
     device_flops: float
     stated: bool = False
+    inner: int = 0
 
     @property
     def flops(self) -> int:
@@ -91,6 +94,7 @@ def plan(
     folds: Sequence[str] | None = None,
     keep_params: str = "auto",
     device_flops: float | None = None,
+    inner: bool = False,
 ) -> Plan:
     """Compiles a row's programs and counts. Trains nothing, writes nothing.
 
@@ -102,8 +106,9 @@ def plan(
       keep_params: see `sweep.train`.
       device_flops: FLOP/s of one device, e.g. of another machine; None measures this
         one's.
+      inner: whether the inner runs of these folds are to be trained, too.
     """
-    runs = chosen(row, folds)
+    runs = chosen(row, folds, inner=inner)
     program = Program(row.system, row.clips, row.folds, layout)
     left = waves(row, runs, ledger, program.width)
     todo = [run for wave in left for run in wave.runs[: wave.real]]
@@ -117,7 +122,7 @@ def plan(
         stages.append(_stage_plan(program, name, steps * stage.num_epochs))
     state = program.abstract_state(row.system.stages[-1].name)
     nets = _bytes((state.params, state.model_state)) // program.width
-    speed = _matrix_speed() if device_flops is None else device_flops
+    speed = matrix_speed() if device_flops is None else device_flops
     work = sum(stage.steps * stage.step_flops for stage in stages)
     return Plan(
         row=row.experiment.name,
@@ -139,6 +144,7 @@ def plan(
         floor_seconds=work / (speed * program.mesh.size),
         device_flops=speed,
         stated=device_flops is not None,
+        inner=sum(bool(run.fold.inside) for run in runs),
     )
 
 
@@ -148,18 +154,11 @@ def _stage_plan(program: Program, name: str, steps: int) -> StagePlan:
     arguments = state, rows, program.clips, program.abstract_remembered(name)
     start = time.monotonic()
     memory = step.lower(*arguments).compile().memory_analysis()
-    # The clips and a state that is donated are counted once, as arguments.
-    size = (
-        memory.argument_size_in_bytes
-        + memory.output_size_in_bytes
-        - memory.alias_size_in_bytes
-        + memory.temp_size_in_bytes
-    )
     return StagePlan(
         name=name,
         steps=steps,
         step_flops=step_flops(program, name),
-        step_bytes=size,
+        step_bytes=needed(memory),
         compile_seconds=time.monotonic() - start,
     )
 
@@ -174,7 +173,7 @@ def _measured(runs, ledger: Ledger) -> float | None:
     return float(np.mean(seconds)) if seconds else None
 
 
-def _matrix_speed(size: int = 1024) -> float:
+def matrix_speed(size: int = 1024) -> float:
     """Returns FLOP/s of float32 matrix products on the first device, best of 5."""
     a = jnp.ones((size, size), jnp.float32)
     multiply = jax.jit(lambda a: a @ a)

@@ -263,11 +263,10 @@ class Program:
         check_features(stage.name, found["features"], shape)
         return found["features"].shape[2]
 
-    def test_rows(self, test: np.ndarray) -> np.ndarray:
-        """Returns int32[M] test positions, padded with -1 to the largest fold."""
-        return np.pad(test, (0, self.max_test - len(test)), constant_values=-1).astype(
-            np.int32
-        )
+    def test_rows(self, test: np.ndarray, most: int | None = None) -> np.ndarray:
+        """Returns int32[M] test positions, padded with -1 to `most`, or the largest."""
+        missing = (self.max_test if most is None else most) - len(test)
+        return np.pad(test, (0, missing), constant_values=-1).astype(np.int32)
 
     def abstract_state(self, stage: str) -> RunState:
         """Returns the shapes [L, ...] of a stage's state, laid out on the devices."""

@@ -9,6 +9,7 @@ from typing import Any
 from mer_jax.data.corpora import load
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.folds import Fold, sample_hash
+from mer_jax.data.inner import inner_folds
 from mer_jax.data.pools import (
     Pool,
     Resident,
@@ -105,6 +106,22 @@ class Row:
         return runs_of(self.experiment, self.folds, self.content)
 
     @functools.cached_property
+    def inner_folds(self) -> tuple[Fold, ...]:
+        """The inner fold of each fold; see `inner_folds` for who is left out."""
+        told = self.experiment.pools, self.experiment.protocol.title
+        return inner_folds(self.folds, self.clips, *told)
+
+    @property
+    def inner_runs(self) -> tuple[Run, ...]:
+        """One inner run of every run, in the same order."""
+        return runs_of(self.experiment, self.inner_folds, self.content)
+
+    def tested(self, fold: Fold) -> list[str]:
+        """Returns the names of the people whose clips a fold tests, sorted."""
+        subjects = self.corpus.subjects
+        return sorted({subjects[i] for i in fold.test})
+
+    @functools.cached_property
     def shared_stages(self) -> tuple[Stage, ...]:
         """The first stages, as far as they are the same in every fold."""
         once = {pool.name for pool in self.experiment.pools if pool.shared}
@@ -146,8 +163,12 @@ class Row:
         trains = positions(self.clips, run.fold, source.pool, source.of)
         return -(-len(trains) // source.batch)
 
-    def manifest(self) -> dict[str, Any]:
-        """Returns what the report must know, as JSON values."""
+    def manifest(self, *, inner: bool = False) -> dict[str, Any]:
+        """Returns what the report must know, as JSON values.
+
+        Args:
+          inner: whether there are inner runs, and so "inner".
+        """
         definition = self.experiment.protocol.definition()
         clips = [
             [k, int(y), bool(s)]
@@ -176,6 +197,14 @@ class Row:
             "clips": clips,
             "folds": [fold.name for fold in self.folds],
             "runs": {f"{r.fold.name} {r.seed}": r.id for r in self.runs},
+            **({"inner": self._inner()} if inner else {}),
+        }
+
+    def _inner(self) -> dict[str, Any]:
+        """Returns whom each fold leaves out to choose the epoch, and in which runs."""
+        return {
+            "left_out": {f.inside: self.tested(f) for f in self.inner_folds},
+            "runs": {f"{r.fold.inside} {r.seed}": r.id for r in self.inner_runs},
         }
 
     def _pool(self, pool: Pool, corpus: Corpus) -> dict[str, Any]:

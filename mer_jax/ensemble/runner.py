@@ -91,6 +91,7 @@ class WaveRunner:
         wave: Wave,
         directory: Path,
         given: Mapping[str, tuple[PyTree, PyTree]] | None = None,
+        most: int | None = None,
     ):
         """Takes what `run` needs.
 
@@ -100,6 +101,7 @@ class WaveRunner:
           wave: whose runs to train.
           directory: of the wave's checkpoints.
           given: stage -> nets [L, ...] of stages that were trained already.
+          most: M; None for the most test clips of any of the program's folds.
         """
         self.program, self.corpus, self.wave = program, corpus, wave
         self.directory, self.given = directory, given or {}
@@ -108,7 +110,8 @@ class WaveRunner:
         self.indices = {
             s.name: [self._index(r, s) for r in wave.runs] for s in self.stages
         }
-        self.test = np.stack([program.test_rows(run.fold.test) for run in wave.runs])
+        rows = [program.test_rows(run.fold.test, most) for run in wave.runs]
+        self.test = np.stack(rows)
         self.epochs = eval_epochs(
             self.stages[-1].num_epochs, self.experiment.eval_every
         )
@@ -233,7 +236,7 @@ class WaveRunner:
                     pending.collect(keep=WAITING)
                 flight.place = Place(stage.name, t + 1, start + t + 1)
                 if s + 1 == steps:
-                    if final and self.program.max_test and epoch + 1 in self.epochs:
+                    if final and self.test.size and epoch + 1 in self.epochs:
                         where = self.epochs.index(epoch + 1)
                         pending.add_logits(where, self._predict(flight))
                     pending.collect(keep=steps)  # the newest epoch is still running

@@ -3,10 +3,12 @@
 import contextlib
 import fcntl
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
 
 from mer_jax.ensemble.checkpoint import Checkpoints
 from mer_jax.ensemble.cost import cost, steps
@@ -20,18 +22,26 @@ from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.probing import probes
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Interrupted, WaveRunner
+from mer_jax.ensemble.runner import Flight, Hooks, Interrupted, WaveRunner
 from mer_jax.ensemble.shared import given, train_shared
 from mer_jax.ensemble.showing import check_pictures, pictures
 from mer_jax.errors import UserError
+from mer_jax.typing import PyTree
 
 KEEP_LIMIT = 2e9  # bytes of parameters kept unless told otherwise
 
 
-def claim(workdir: Path, rows: Sequence[Row]) -> Ledger:
-    """Returns the ledger of a workdir that is, or becomes, these rows'."""
+def claim(workdir: Path, rows: Sequence[Row], *, inner: bool = False) -> Ledger:
+    """Returns the ledger of a workdir that is, or becomes, these rows'.
+
+    Args:
+      workdir: the folder.
+      rows: what it is for.
+      inner: whether it is for their inner runs, too.
+    """
     ledger = Ledger(workdir)
-    ledger.claim({"version": VERSION, "rows": [row.manifest() for row in rows]})
+    told = [row.manifest(inner=inner) for row in rows]
+    ledger.claim({"version": VERSION, "rows": told})
     return ledger
 
 
@@ -62,6 +72,8 @@ def train(
     folds: Sequence[str] | None,
     keep_params: str,
     listener: Listener,
+    inner: bool = False,
+    formulation: Mapping[str, Any] | None = None,
 ) -> None:
     """Trains every run of a row that the ledger lacks.
 
@@ -72,44 +84,85 @@ def train(
       folds: names of the folds to train now; None for all.
       keep_params: "auto", "all", "none" or a number of runs.
       listener: progress, and the wish to stop.
+      inner: whether to train the inner runs of these folds, too.
+      formulation: open fields of the system's config and what was chosen, for the
+        record.
 
     Raises:
       UserError: see `WaveRunner.run`.
       ValueError: if the system shows what is no picture, or its features are none.
       Interrupted: after saving, if the listener wants to stop.
     """
-    runs = chosen(row, folds)
+    runs = chosen(row, folds, inner=inner)
     program = Program(row.system, row.clips, row.folds, layout)
     keep = kept(row, program, keep_params)
     left = waves(row, runs, ledger, program.width)
     common = {**provenance(program), "content": row.content}
+    common["formulation"] = dict(formulation or {})
     common |= cost(program) if left else {}
-    check_pictures(row, program, left)
-    check_features(program, left)
+    looking = [wave for wave in left if not wave.inner]
+    check_pictures(row, program, looking)
+    check_features(program, looking)
     seeds = {run.seed for wave in left for run in wave.runs}
     train_shared(row, sorted(seeds), ledger, layout, listener)
     for wave in left:
         listener.wave(wave)
-        directory = ledger.wave_directory(wave.id)
-        earlier = given(row, program, wave, ledger)
-        runner = WaveRunner(program, row.clips, wave, directory, earlier)
-        flight = runner.run(listener.hooks)
-        nets = {**earlier, **flight.finished}
-        found = features(row, program, wave, nets)
+        runner, flight, nets = fly(row, program, wave, ledger, listener.hooks)
         told = (
-            pictures(row, program, wave, nets),
-            probes(row, wave, found),
-            embeddings(row, wave, found, runs[0]),
-            steps(runner),
+            _left_out(row, wave)
+            if wave.inner
+            else _shown(row, program, wave, nets, runs[0])
         )
-        more = [{**a, **b, **c, **d} for a, b, c, d in zip(*told, strict=True)]
+        more = [{**a, **b} for a, b in zip(told, steps(runner), strict=True)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(runner.directory, ignore_errors=True)
         for run in wave.runs[: wave.real]:
             listener.landed(run)
         if listener.hooks.stop():  # since the last step
             raise Interrupted
     _clear(ledger)
+
+
+def fly(
+    row: Row, program: Program, wave: Wave, ledger: Ledger, hooks: Hooks
+) -> tuple[WaveRunner, Flight, Mapping[str, tuple[PyTree, PyTree]]]:
+    """Trains a wave, or what is left of it.
+
+    Args:
+      row: of its runs.
+      program: of the row.
+      wave: whose runs to train.
+      ledger: it has the stages that all folds share, and checkpoints.
+      hooks: handed to the runner.
+
+    Returns:
+      What trained it, where it ended, and (params, model_state) [L, ...] at the end of
+      every stage, shared ones included.
+    """
+    earlier = given(row, program, wave, ledger)
+    # Inner folds test more clips. The others' predictions keep their shape, and so
+    # their bits.
+    most = max(len(f.test) for f in row.inner_folds) if wave.inner else None
+    directory = ledger.wave_directory(wave.id)
+    runner = WaveRunner(program, row.clips, wave, directory, earlier, most)
+    flight = runner.run(hooks)
+    return runner, flight, {**earlier, **flight.finished}
+
+
+def _shown(row: Row, program: Program, wave: Wave, nets, first: Run) -> list[dict]:
+    """Returns [L], for the run's ledger entry: pictures, and what features tell."""
+    found = features(row, program, wave, nets)
+    told = (
+        pictures(row, program, wave, nets),
+        probes(row, wave, found),
+        embeddings(row, wave, found, first),
+    )
+    return [{**a, **b, **c} for a, b, c in zip(*told, strict=True)]
+
+
+def _left_out(row: Row, wave: Wave) -> list[dict]:
+    """Returns [L], for an inner run's ledger entry: whom it leaves out."""
+    return [{"left_out": np.array(row.tested(run.fold))} for run in wave.runs]
 
 
 def _clear(ledger: Ledger) -> None:
@@ -125,8 +178,13 @@ def _flying(ledger: Ledger) -> list[Path]:
     return sorted((ledger.workdir / "waves").glob("*"))
 
 
-def chosen(row: Row, folds: Sequence[str] | None) -> list[Run]:
+def chosen(row: Row, folds: Sequence[str] | None, *, inner: bool = False) -> list[Run]:
     """Returns the row's runs in the named folds.
+
+    Args:
+      row: the row.
+      folds: their names; None for all.
+      inner: whether their inner runs follow.
 
     Raises:
       UserError: for a fold the protocol does not have.
@@ -138,11 +196,13 @@ def chosen(row: Row, folds: Sequence[str] | None) -> list[Run]:
             f"--folds: no fold {', '.join(unknown)} in {row.experiment.name}; "
             f"there are {len(known)}: {', '.join(known[:5])}, ..."
         )
-    return [run for run in row.runs if folds is None or run.fold.name in folds]
+    runs = [*row.runs, *(row.inner_runs if inner else ())]
+    name = lambda run: run.fold.inside or run.fold.name
+    return [run for run in runs if folds is None or name(run) in folds]
 
 
 def waves(row: Row, runs: Sequence[Run], ledger: Ledger, width: int) -> list[Wave]:
-    """Returns the waves left to train, those already in flight first.
+    """Returns the waves left to train: those in flight, then runs, then inner runs.
 
     A wave in flight is taken up with the runs it has, if they are all still
     wanted and it has this width; otherwise its runs start again.
@@ -158,7 +218,11 @@ def waves(row: Row, runs: Sequence[Run], ledger: Ledger, width: int) -> list[Wav
             resumed.append(Wave(tuple(left[i] for i in ids), found[1]["real"]))
             taken.update(ids)
     rest = [run for run in left.values() if run.id not in taken]
-    return resumed + pack(rest, width, row.steps)
+    kinds = (
+        [run for run in rest if not run.fold.inside],
+        [run for run in rest if run.fold.inside],
+    )
+    return resumed + [w for runs in kinds for w in pack(runs, width, row.steps)]
 
 
 def kept(row: Row, program: Program, keep_params: str) -> set[str]:

@@ -95,8 +95,10 @@ def corrected(
     now, before = jax.lax.stop_gradient((log_mean, jnp.asarray(log_average)))
     moved = jnp.logaddexp(jnp.log1p(-rate) + before, jnp.log(rate) + now)
     average = jnp.where(jnp.isneginf(before), now, moved)
-    # The gradient of log mean e^T, times mean e^T over its running average: <= 1 / r.
-    log_term = now + jnp.exp(now - average) * (log_mean - now)
+    # The gradient of log mean e^T, times mean e^T over its running average: <= 1 / r,
+    # which rounding of great scores exceeds.
+    weight = jnp.minimum(jnp.exp(now - average), 1 / rate)
+    log_term = now + weight * (log_mean - now)
     return mean - log_term, average.astype(now.dtype)
 
 

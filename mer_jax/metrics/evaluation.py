@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_jax.metrics.bootstrap import Intervals
-from mer_jax.metrics.ladder import Rung, ladder
+from mer_jax.metrics.ladder import INNER, Rung, ladder
 from mer_jax.metrics.results import Results
-from mer_jax.metrics.scores import Scores, confusion, mean_scores
+from mer_jax.metrics.scores import Scores, confusion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +19,7 @@ class Cut:
       clips, subjects, folds: how many were scored.
       class_counts: [K] true clips of each class.
       confusion: int [S, K, K] at the last epoch, one per seed, rows are true classes.
-      per_seed: [S] scores at the last epoch.
-      ladder: one rung per rule, the last epoch first.
+      ladder: one rung per rule, the last epoch first; see `ladder.ladder`.
     """
 
     name: str
@@ -29,7 +28,6 @@ class Cut:
     folds: int
     class_counts: tuple[int, ...]
     confusion: np.ndarray
-    per_seed: tuple[Scores, ...]
     ladder: tuple[Rung, ...]
 
     @property
@@ -38,11 +36,26 @@ class Cut:
         return self.ladder[0].scores
 
     @property
+    def per_seed(self) -> tuple[Scores, ...]:
+        """[S] scores at the last epoch."""
+        return self.ladder[0].per_seed
+
+    @property
     def intervals(self) -> Intervals:
         """Intervals of `scores` over subjects."""
         intervals = self.ladder[0].intervals
         assert intervals is not None
         return intervals
+
+    @property
+    def inner(self) -> Rung | None:
+        """The rung of inner validation, if there was any: a result, too."""
+        return next((rung for rung in self.ladder if rung.name == INNER.name), None)
+
+    @property
+    def selected(self) -> tuple[Rung, ...]:
+        """The rungs that look at test scores: never a result."""
+        return tuple(rung for rung in self.ladder if rung.intervals is None)
 
     @property
     def random(self) -> Scores:
@@ -76,14 +89,12 @@ def _cut(
 ) -> Cut:
     k = len(results.classes)
     labels, last = results.labels[where], results.predictions[:, -1, where]
-    counted = confusion(labels, last, k)
     return Cut(
         name=name,
         clips=int(where.sum()),
         subjects=len(set(np.array(results.subjects)[where])),
         folds=len(set(np.array(results.folds)[where])),
         class_counts=tuple(np.bincount(labels, minlength=k).tolist()),
-        confusion=counted,
-        per_seed=tuple(mean_scores(matrix) for matrix in counted),
+        confusion=confusion(labels, last, k),
         ladder=rungs,
     )

@@ -1,14 +1,15 @@
-"""The selection ladder: the same runs scored under four ways to choose the epoch.
+"""The selection ladder: the same runs scored under several ways to choose the epoch.
 
-Only the last epoch, fixed beforehand, is a result. The other rungs choose the epoch
-by the scores of the held-out subject, as much public code does; they are here to be
-compared with numbers that were made that way. Beside each rung stands a classifier
-that knows nothing: it draws every clip's class from the training priors, anew at
-every stored epoch, and is selected by the same rule with the same number of looks.
-(Honestly scored it lands just below 1/K: the priors of a fold lack the held-out
-subject, so they lean away from its labels.) Its draws are independent from epoch to
-epoch and those of a trained network are not, so it bounds from above what looking
-alone can buy.
+The last epoch, fixed beforehand, is a result; so is the epoch that inner validation
+chooses by people left out of training. The others choose it by the scores of the
+held-out subject, as much public code does; they are here to be compared with numbers
+that were made that way. Beside each rung stands a classifier that knows nothing: it
+draws every clip's class from the training priors, anew at every stored epoch, and is
+selected by the same rule with the same number of looks; one under inner validation, as
+what it draws there says nothing of the subject. (Honestly scored it lands just below
+1/K: the priors of a fold lack the held-out subject, so they lean away from its labels.)
+Its draws are independent from epoch to epoch and those of a trained network are not, so
+it bounds from above what looking alone can buy.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +24,7 @@ from mer_jax.metrics.bootstrap import (
     subject_intervals,
 )
 from mer_jax.metrics.results import Results
-from mer_jax.metrics.scores import (
-    Scores,
-    confusion,
-    mean_scores,
-    uf1,
-)
+from mer_jax.metrics.scores import Scores, confusion, mean_scores, uf1
 
 _CELLS = 2**20  # random predictions held at once, about 20 MB with the temporaries
 _CHEAP = 20  # times more repeats where there is one look, which costs next to nothing
@@ -42,16 +38,23 @@ class _Looks:
       right: [L, E, F], clips of each fold that are right at each epoch.
       sizes: [F], clips of each fold.
       uf1: [L, E], of the pooled predictions of an epoch.
+      inner: int [L, F], positions that inner validation chose, or None.
     """
 
     right: np.ndarray
     sizes: np.ndarray
     uf1: np.ndarray
+    inner: np.ndarray | None
 
 
 def _last_epoch(looks: _Looks) -> np.ndarray:
     lanes, epochs, folds = looks.right.shape
     return np.full((lanes, folds), epochs - 1)
+
+
+def _inner_epoch(looks: _Looks) -> np.ndarray:
+    assert looks.inner is not None
+    return looks.inner
 
 
 def _shared_epoch(looks: _Looks) -> np.ndarray:
@@ -119,6 +122,13 @@ RULES = (
     ),
 )
 
+INNER = Rule(
+    name="inner_val",
+    text="inner validation: best UF1 on people left out (ties: the latest)",
+    is_result=True,
+    choose=_inner_epoch,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rung:
@@ -129,8 +139,9 @@ class Rung:
       rule: the rule in words.
       is_result: whether the scores may be called a result: the rule looks at no
         test score and no clip is missing.
-      looks: stored epochs whose test scores the rule looks at; 1 for the last.
+      looks: stored epochs whose test scores the rule looks at; 1 for a result.
       scores: mean over seeds.
+      per_seed: [S].
       random: what the random classifier scores under the same rule, mean over its
         repeats.
       intervals: over subjects; None for rules that look at test scores, whose error
@@ -144,6 +155,7 @@ class Rung:
     is_result: bool
     looks: int
     scores: Scores
+    per_seed: tuple[Scores, ...]
     random: Scores
     intervals: Intervals | None
     epochs: tuple[tuple[int, ...], ...]
@@ -169,11 +181,13 @@ def ladder(
       seed: of the random classifier and of the bootstrap.
 
     Returns:
-      Subset name to one rung per rule, the result first.
+      Subset name to one rung per rule: the last epoch, inner validation, the others.
     """
     _, folds = np.unique(results.folds, return_inverse=True)
-    k, subsets = len(results.classes), results.subsets
-    chosen = _choose(results.predictions, results.labels, folds, k)
+    k, subsets, rules = len(results.classes), results.subsets, rules_of(results)
+    chosen = _choose(
+        results.predictions, results.labels, folds, k, rules, results.inner_positions
+    )
     picked = {n: _pick(results.predictions, c, folds) for n, c in chosen.items()}
     random = _random_scores(results, repeats, seed)
 
@@ -184,19 +198,27 @@ def ladder(
         if rule.is_result:
             by_subject = confusion_by_subject(results, where, predictions)
             intervals = subject_intervals(by_subject, resamples=resamples, seed=seed)
+        counted = confusion(results.labels[where], predictions, k)
         epochs = results.epochs[chosen[rule.name]].tolist()
         return Rung(
             name=rule.name,
             rule=rule.text,
             is_result=rule.is_result and results.complete,
             looks=1 if rule.is_result else len(results.epochs),
-            scores=mean_scores(confusion(results.labels[where], predictions, k)),
+            scores=mean_scores(counted),
+            per_seed=tuple(map(mean_scores, counted)),
             random=random[rule.name, subset],
             intervals=intervals,
             epochs=tuple(map(tuple, epochs)),
         )
 
-    return {subset: tuple(rung(rule, subset) for rule in RULES) for subset in subsets}
+    return {subset: tuple(rung(rule, subset) for rule in rules) for subset in subsets}
+
+
+def rules_of(results: Results) -> tuple[Rule, ...]:
+    """Returns the rules that can be applied, `INNER` where it chose."""
+    inner = () if results.inner_epochs is None else (INNER,)
+    return (RULES[0], *inner, *RULES[1:])
 
 
 def _choose(
@@ -204,7 +226,8 @@ def _choose(
     labels: np.ndarray,
     folds: np.ndarray,
     num_classes: int,
-    rules: Sequence[Rule] = RULES,
+    rules: Sequence[Rule],
+    inner: np.ndarray | None,
 ) -> Mapping[str, np.ndarray]:
     """Rule name to int [L, F], from predictions [L, E, N] and fold indices [N]."""
     by_fold = np.argsort(folds, kind="stable")
@@ -215,6 +238,7 @@ def _choose(
         right=np.add.reduceat(right, starts, axis=-1, dtype=np.int32),
         sizes=sizes,
         uf1=uf1(confusion(labels, predictions, num_classes)),
+        inner=inner,
     )
     return {rule.name: rule.choose(looks) for rule in rules}
 
@@ -229,8 +253,9 @@ def _random_scores(
     results: Results, repeats: int, seed: int
 ) -> dict[tuple[str, str], Scores]:
     """(rule, subset) to the mean scores of many random experiments."""
-    honest = tuple(rule for rule in RULES if rule.is_result)
-    others = tuple(rule for rule in RULES if not rule.is_result)
+    rules = rules_of(results)
+    honest = tuple(rule for rule in rules if rule.is_result)
+    others = tuple(rule for rule in rules if not rule.is_result)
     return _play(results, honest, 1, repeats, seed) | _play(
         results, others, len(results.epochs), repeats, seed
     )
@@ -251,7 +276,9 @@ def _play(
     for start in range(0, repeats, lanes):
         shape = (min(lanes, repeats - start), looks, n)
         predictions = _draw(draws, priors, shape)
-        for name, epochs in _choose(predictions, labels, folds, k, rules).items():
+        once = np.zeros((shape[0], folds.max() + 1), int)  # of one look: that one
+        chosen = _choose(predictions, labels, folds, k, rules, once)
+        for name, epochs in chosen.items():
             picked = _pick(predictions, epochs, folds)
             for subset, where in results.subsets.items():
                 here = where[order]

@@ -34,6 +34,8 @@ class Results:
       expected_folds: folds of the protocol, None to go by the clips alone.
       leaky: whether one subject may be held out by several folds, and so both train
         and test; whoever prints such scores says so.
+      inner_epochs: int [S, F], the stored epoch that inner validation chose for each
+        seed and fold, folds in order of their names; None without it.
     """
 
     keys: Sequence[str]
@@ -49,6 +51,7 @@ class Results:
     expected_clips: int
     expected_folds: int | None = None
     leaky: bool = False
+    inner_epochs: np.ndarray | None = None
 
     def __post_init__(self):
         for name in ("keys", "corpora", "subjects", "folds", "classes"):
@@ -58,6 +61,9 @@ class Results:
         object.__setattr__(self, "epochs", _integers("epochs", self.epochs))
         object.__setattr__(self, "logits", _read_only(self.logits, np.float32))
         object.__setattr__(self, "priors", _read_only(self.priors, np.float64))
+        if self.inner_epochs is not None:
+            inner = _integers("inner_epochs", self.inner_epochs)
+            object.__setattr__(self, "inner_epochs", inner)
         _check_shapes(self)
         _check_names(self)
         _check_values(self)
@@ -72,6 +78,13 @@ class Results:
     def predictions(self) -> np.ndarray:
         """Int [S, E, N], the class with the largest logit (the first of equals)."""
         return self.logits.argmax(axis=-1)
+
+    @property
+    def inner_positions(self) -> np.ndarray | None:
+        """Int [S, F], `inner_epochs` as positions among the stored epochs."""
+        if self.inner_epochs is None:
+            return None
+        return np.searchsorted(self.epochs, self.inner_epochs)
 
     @functools.cached_property
     def subsets(self) -> Mapping[str, np.ndarray]:
@@ -111,6 +124,8 @@ def _check_shapes(r: Results) -> None:
         "logits": (s, e, n, k),
         "priors": (n, k),
     }
+    if r.inner_epochs is not None:
+        expected["inner_epochs"] = (s, len(set(r.folds)))
     for name, shape in expected.items():
         if (got := np.shape(getattr(r, name))) != shape:
             raise ValueError(
@@ -155,6 +170,11 @@ def _check_values(r: Results) -> None:
         )
     if r.epochs[0] < 1 or (np.diff(r.epochs) <= 0).any():
         raise ValueError(f"epochs must ascend from 1 or later, got {r.epochs.tolist()}")
+    if r.inner_epochs is not None and not np.isin(r.inner_epochs, r.epochs).all():
+        raise ValueError(
+            f"inner_epochs must be among the stored epochs {r.epochs.tolist()}, got "
+            f"{np.unique(r.inner_epochs).tolist()}"
+        )
     if not np.isfinite(r.logits).all():
         s, e, n, _ = np.argwhere(~np.isfinite(r.logits))[0]
         raise ValueError(  # argmax would quietly turn NaN into the first NaN's class

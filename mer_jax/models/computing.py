@@ -12,6 +12,11 @@ from mer_jax.models.convolution import Convolution, for_cpu, im2col
 Precision = Literal["float32", "bfloat16"]
 Convolve = Literal["auto", "native", "cpu", "im2col"]
 
+# By backend, of the rest "": the values that a trial takes turns with; see `speed`.
+TRIED: Mapping[str, tuple[Convolve, ...]] = {
+    "cpu": ("cpu", "im2col"),
+    "": ("native", "im2col"),
+}
 PRECISIONS: Mapping[str, Any] = {"float32": None, "bfloat16": jnp.bfloat16}
 CONVOLUTIONS: Mapping[str, Convolution] = {
     "native": jax.lax.conv_general_dilated,

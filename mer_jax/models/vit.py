@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mer_jax.models.blocks import EPSILON, Compute, at_least_single
+from mer_jax.models.blocks import EPSILON, Compute, at_least_single, gelu
 
 Grad = Literal["st", "none", "soft"]
 XAVIER = nn.initializers.xavier_uniform()
@@ -160,7 +160,7 @@ class Block(nn.Module):
         x = jax.nn.dot_product_attention(query, key, value).reshape(tokens.shape)
         tokens = tokens + drop(dense(features, name="out_proj")(x))
         x = dense(self.mlp, name="linear1")(norm(name="norm2")(tokens))
-        x = drop(nn.gelu(x, approximate=False))
+        x = drop(gelu(x))
         x = drop(dense(features, name="linear2")(x))
         return tokens + x, class_attention(query, key)
 

@@ -7,8 +7,11 @@ from typing import NamedTuple
 from mer_jax.metrics import (
     Differences,
     Permutation,
+    Results,
+    SeedDifferences,
     paired_differences,
     paired_permutation,
+    seed_differences,
 )
 from mer_jax.report.row import Row
 
@@ -21,14 +24,19 @@ class Compared(NamedTuple):
     Attributes:
       differences: its scores minus those of the first.
       permutation: whether UF1 differs; None where the rows' numbers of seeds do.
+      seeds: the same differences from seed to seed.
     """
 
     differences: Differences
     permutation: Permutation | None
+    seeds: SeedDifferences
 
     @property
     def distinguishable(self) -> bool:
-        """Whether UF1 differs by its interval and by its p, if there is one."""
+        """Whether UF1 differs by its interval and by its p, if there is one.
+
+        Both are of people; whether the seeds agree is told beside it.
+        """
         tested = self.permutation is None or self.permutation.distinguishable
         return tested and self.differences.uf1.distinguishable
 
@@ -49,9 +57,19 @@ def _compared(row: Row, first: Row) -> Compared | str:
         return OTHER_PROTOCOL
     if set(row.results.keys) != set(first.results.keys):
         return OTHER_CLIPS
-    pair = first.results, row.results
-    alike = len(first.results.seeds) == len(row.results.seeds)
+    return compared(first.results, row.results)
+
+
+def compared(a: Results, b: Results) -> Compared:
+    """Returns how far `b` is above `a`, of the same clips.
+
+    Raises:
+      ValueError: if the two do not hold the same clips, labels, subjects or classes.
+    """
+    pair = a, b
+    alike = len(a.seeds) == len(b.seeds)
     return Compared(
         differences=paired_differences(*pair),
         permutation=paired_permutation(*pair) if alike else None,
+        seeds=seed_differences(*pair),
     )

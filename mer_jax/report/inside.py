@@ -1,13 +1,28 @@
 """The report for people, on what goes on inside: training, and what features tell."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from mer_jax.report.blocks import table, titled
 from mer_jax.report.curves import CURVES_HOW
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
+from mer_jax.report.learning import INNER_MARK, LEARNING_HOW
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import Embedding, Row
 from mer_jax.report.text import named
+
+
+def learned(row: Row, file: str) -> list[str]:
+    """Returns the lines on how scores and losses moved.
+
+    Args:
+      row: whose.
+      file: name of the picture; the table beside it is called like it.
+    """
+    lines = [titled("### Learning curves", row.stamp), "", f"![learning]({file})", ""]
+    table = Path(file).with_suffix(".csv").name
+    how = LEARNING_HOW + INNER_MARK * (row.inner is not None)
+    return [*lines, f"{how} The numbers are in [{table}]({table}).", ""]
 
 
 def training(row: Row, file: str) -> list[str]:

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from mer_jax.metrics import ALL, Published
-from mer_jax.report.blocks import table, titled
-from mer_jax.report.inside import embedded, probes, training
+from mer_jax.metrics import ALL, Cut, Published, Rung
+from mer_jax.report.blocks import flatten, table, titled
+from mer_jax.report.inner import inner_told
+from mer_jax.report.inside import embedded, learned, probes, training
 from mer_jax.report.row import NO_RESULT, NOT_RESULTS, Row, SampleClips
+from mer_jax.report.seeds import ONE_SEED, SEEDS_HOW, deviation
 from mer_jax.report.side_by_side import side_by_side
 from mer_jax.report.text import (
     SCORES,
     chosen,
-    flatten,
     named,
     number,
     over_seeds,
@@ -39,8 +38,8 @@ def report_markdown(
     Args:
       rows: in order.
       confusions: row name to subset name to file name of the confusion matrix.
-      pictures: row name to file names of "curves", "clips" and "embedding", of those
-        that it has.
+      pictures: row name to file names of "learning", "curves", "clips" and
+        "embedding", of those that it has.
     """
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [titled("# Results", *stamps), ""]
@@ -61,6 +60,8 @@ def _row(
     if len(row.cuts) > 1:
         lines += _corpora(row)
     lines += _selection(row) + _seeds(row) + _confusions(row, confusions)
+    if "learning" in pictures:
+        lines += learned(row, pictures["learning"])
     if "curves" in pictures:
         lines += training(row, pictures["curves"])
     if row.sample_clips and "clips" in pictures:
@@ -120,8 +121,9 @@ def _headline(row: Row) -> list[str]:
     ours += [scored(cut, name, "**") for name in SCORES]
     floor = ["random classifier, same rule"]
     floor += [number(getattr(cut.random, name)) for name in SCORES]
-    others = [_published(p) for p in row.published_of(ALL)]
-    lines += table(("", *SCORES.values()), [ours, floor, *others])
+    body = [ours, *_deviation(row, cut), floor, *_inner(row, what)]
+    body += [_published(p) for p in row.published_of(ALL)]
+    lines += table(("", *SCORES.values()), body)
     intervals = cut.intervals
     lines += [
         f"{sample(row)}. One confusion matrix pooled over folds, UF1 and UAR are means "
@@ -130,7 +132,29 @@ def _headline(row: Row) -> list[str]:
         "classifier draws each clip's class from the training priors of its fold.",
         "",
     ]
-    return lines
+    told = inner_told(row, title.lower())
+    return [*lines, told, ""] if told else lines
+
+
+def _inner(row: Row, what: str) -> list[list[str]]:
+    """Returns the lines of inner validation, and of chance under it, if it chose."""
+    rung = row.cuts[ALL].inner
+    if rung is None:
+        return []
+    ours = [f"**{what}**: {rung.rule} ({chosen(rung)})"]
+    ours += [scored(rung, name, "**") for name in SCORES]
+    floor = ["random classifier, same rule"]
+    floor += [number(getattr(rung.random, name)) for name in SCORES]
+    return [ours, *_deviation(row, rung), floor]
+
+
+def _deviation(row: Row, of: Cut | Rung) -> list[list[str]]:
+    """Returns the line of standard deviations over seeds, none of one seed."""
+    spread = deviation(of)
+    if spread is None:
+        return []
+    told = f"standard deviation over {len(row.results.seeds)} seeds"
+    return [[told, *(number(getattr(spread, name)) for name in SCORES)]]
 
 
 def _published(published: Published) -> list[str]:
@@ -198,7 +222,7 @@ def _selection(row: Row) -> list[str]:
                 *(number(getattr(rung.random, name)) for name in SCORES),
                 chosen(rung),
             )
-            for rung in row.cuts[ALL].ladder[1:]
+            for rung in row.cuts[ALL].selected
         ),
     )
     lines += [
@@ -211,14 +235,19 @@ def _selection(row: Row) -> list[str]:
 
 def _seeds(row: Row) -> list[str]:
     lines = [titled("### Per seed", row.stamp), ""]
-    seeds, per_seed = row.results.seeds, row.cuts[ALL].per_seed
+    seeds, cut = row.results.seeds, row.cuts[ALL]
     if len(seeds) == 1:
-        return [*lines, f"One seed ({seeds[0]}): the spread is unknown.", ""]
-    values = np.array([[getattr(s, name) for name in SCORES] for s in per_seed])
-    body = [(str(seed), *map(number, v)) for seed, v in zip(seeds, values, strict=True)]
-    body += [("mean", *map(number, values.mean(axis=0)))]
-    body += [("standard deviation", *map(number, values.std(axis=0, ddof=1)))]
-    return lines + table(("seed", *SCORES.values()), body)
+        return [*lines, f"Seed {seeds[0]}; {ONE_SEED}.", ""]
+    header = ["seed", *SCORES.values()]
+    results = [cut.per_seed]
+    if cut.inner is not None:
+        header += [f"{name}, inner validation" for name in SCORES.values()]
+        results += [cut.inner.per_seed]
+    body = [
+        (str(seed), *(number(getattr(s, name)) for s in own for name in SCORES))
+        for seed, *own in zip(seeds, *results, strict=True)
+    ]
+    return [*lines, *table(header, body), SEEDS_HOW, ""]
 
 
 def _confusions(row: Row, files: Mapping[str, str]) -> list[str]:

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mer_jax.metrics import ALL, RULES, Cut, Published, Results, evaluate
+from mer_jax.metrics import (
+    ALL,
+    RULES,
+    Cut,
+    Learning,
+    Published,
+    Results,
+    evaluate,
+    learning,
+)
 from mer_jax.metrics.curves import Curve
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
@@ -118,6 +127,21 @@ class Embedding:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InnerInfo:
+    """The inner runs of the folds and seeds that are scored.
+
+    Attributes:
+      runs: how many there should be.
+      missing: how many have not finished; where there are any, nothing was chosen.
+      left_out: fold -> the people left out of training, who choose the epoch.
+    """
+
+    runs: int
+    missing: int
+    left_out: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What a row takes; None is what its runs did not record.
 
@@ -159,6 +183,7 @@ class Row:
       embedding: features of the sample's clips and of others, or None.
       curves: stage -> metric of training -> over the runs.
       cost: parameters, operations and time.
+      inner: the runs of inner validation; None where there were to be none.
     """
 
     name: str
@@ -177,6 +202,7 @@ class Row:
     embedding: Embedding | None = None
     curves: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     cost: Cost = Cost()
+    inner: InnerInfo | None = None
 
     def __post_init__(self):
         results, protocol = self.results, self.protocol
@@ -205,6 +231,11 @@ class Row:
     def cuts(self) -> Mapping[str, Cut]:
         """The numbers of all clips and of each corpus."""
         return evaluate(self.results)
+
+    @functools.cached_property
+    def learning(self) -> Learning:
+        """UF1 of all clips at every stored epoch."""
+        return learning(self.results)
 
     def published_of(self, subset: str) -> list[Published]:
         """Returns the numbers of others on one subset.

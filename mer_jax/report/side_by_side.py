@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from mer_jax.metrics import ALL, Rung
 from mer_jax.report.blocks import table, titled
 from mer_jax.report.differences import Compared, to_first
+from mer_jax.report.inner import inner_record
 from mer_jax.report.probes import over_runs
 from mer_jax.report.row import Cost, Row
+from mer_jax.report.seeds import deviation
 from mer_jax.report.text import (
     compared_how,
     difference,
@@ -31,6 +33,7 @@ HEADER = (
     "seconds per fold",
     "no result: UF1 if selected on test subjects",
 )
+INNER_HEADER = "UF1, inner validation"  # before the last, where a row has any
 TAKES_HOW = (
     "Identity: how often a linear probe names the person from the features after "
     "training, of people who trained (seen) and of those held out (unseen); only of "
@@ -55,12 +58,15 @@ def side_by_side(rows: Sequence[Row]) -> list[str]:
     differences = to_first(rows)
     stamps = {row.stamp for row in rows if row.stamp}
     lines = [titled(f"## {SIDE_BY_SIDE}", *stamps), ""]
-    lines += table(HEADER, (_cells(row, differences.get(row.name)) for row in rows))
+    inner = any(row.inner for row in rows)
+    header = (*HEADER[:-1], INNER_HEADER, HEADER[-1]) if inner else HEADER
+    cells = (_cells(row, differences.get(row.name), inner) for row in rows)
+    lines += table(header, cells)
     told = (compared_how(differences), TAKES_HOW, SELECTED_HOW)
     return lines + [line for how in told if how for line in (how, "")]
 
 
-def _cells(row: Row, of: Compared | str | None) -> tuple[str, ...]:
+def _cells(row: Row, of: Compared | str | None, inner: bool) -> tuple[str, ...]:
     cut, cost = row.cuts[ALL], row.cost
     return (
         named(row),
@@ -73,8 +79,13 @@ def _cells(row: Row, of: Compared | str | None) -> tuple[str, ...]:
         _parameters(cost),
         _with_once(cost.flops, cost.flops_once, _amount),
         _with_once(cost.seconds, cost.seconds_once, _seconds),
+        *([_inner(cut.inner)] if inner else []),
         _selected(_rung(row)),
     )
+
+
+def _inner(rung: Rung | None) -> str:
+    return number(None) if rung is None else scored(rung, "uf1")
 
 
 def _identity(row: Row) -> str:
@@ -134,10 +145,11 @@ def _selected(rung: Rung | None) -> str:
 def records(rows: Sequence[Row]) -> list[dict[str, object]]:
     """Returns the same for machines, one flat record a row; None is what is not."""
     differences = to_first(rows)
-    return [_record(row, differences.get(row.name)) for row in rows]
+    inner = any(row.inner for row in rows)
+    return [_record(row, differences.get(row.name), inner) for row in rows]
 
 
-def _record(row: Row, of: Compared | str | None) -> dict[str, object]:
+def _record(row: Row, of: Compared | str | None, inner: bool) -> dict[str, object]:
     cut, rung = row.cuts[ALL], _rung(row)
     record: dict[str, object] = {
         "row": row.name,
@@ -151,10 +163,12 @@ def _record(row: Row, of: Compared | str | None) -> dict[str, object]:
         "folds": cut.folds,
         "seeds": len(row.results.seeds),
     }
+    spread = deviation(cut)
     for name in ("uf1", "uar"):
         ends = getattr(cut.intervals, name)
         record[name] = getattr(cut.scores, name)
         record |= {f"{name}_low": ends.low, f"{name}_high": ends.high}
+        record[f"{name}_sd_over_seeds"] = getattr(spread, name, None)
     return {
         **record,
         **_compared(of),
@@ -165,6 +179,7 @@ def _record(row: Row, of: Compared | str | None) -> dict[str, object]:
         "no_result_uf1": rung and rung.scores.uf1,
         "no_result_random_uf1": rung and rung.random.uf1,
         "no_result_looks": rung and rung.looks,
+        **(inner_record(cut) if inner else {}),
     }
 
 
@@ -184,13 +199,17 @@ def _taken(cost: Cost) -> dict[str, object]:
 def _compared(of: Compared | str | None) -> dict[str, object]:
     pair = None if of is None or isinstance(of, str) else of
     uf1 = pair and pair.differences.uf1
-    test = pair and pair.permutation
+    test, seeds = pair and pair.permutation, pair and pair.seeds
     return {
         "uf1_minus_first_row": uf1 and uf1.value,
         "uf1_minus_first_row_low": uf1 and uf1.interval.low,
         "uf1_minus_first_row_high": uf1 and uf1.interval.high,
         "p_value": test and test.p_value,
         "distinguishable": pair and pair.distinguishable,
+        "seed_pairs": seeds and len(seeds.pairs),
+        "seed_pairs_above_first_row": seeds and seeds.above,
+        "uf1_minus_first_row_least_seed": seeds and min(seeds.uf1),
+        "uf1_minus_first_row_greatest_seed": seeds and max(seeds.uf1),
         "not_compared": of if isinstance(of, str) else None,
     }
 

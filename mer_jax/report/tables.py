@@ -15,8 +15,10 @@ import numpy as np
 from mer_jax.metrics import ALL, Cut, Published, Rung
 from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.domains import domains_over_runs
+from mer_jax.report.learning import learning_records
 from mer_jax.report.probes import over_runs
 from mer_jax.report.row import SCOPES, STAMP, Row
+from mer_jax.report.seeds import deviation
 from mer_jax.report.side_by_side import records
 from mer_jax.report.text import SCORES, selected
 
@@ -45,6 +47,33 @@ def side_by_side_csv(rows: Sequence[Row]) -> str:
     return _csv({k: _cell(v) for k, v in record.items()} for record in records(rows))
 
 
+def learning_csv(row: Row) -> str:
+    """Returns one line per point of the picture of how a row learns."""
+    lines = learning_records(row)
+    return _csv({k: _cell(v) for k, v in line.items()} for line in lines)
+
+
+def seeds_csv(rows: Sequence[Row]) -> str:
+    """Returns one line per row, subset, result and seed: what that seed scores."""
+    return _csv(
+        {
+            "row": row.name,
+            "stamp": row.stamp,
+            "warning": row.warning,
+            "subset": cut.name,
+            "rung": rung.name,
+            "rule": rung.rule,
+            "seed": seed,
+            **{name: _decimal(getattr(own, name)) for name in SCORES},
+        }
+        for row in rows
+        for cut in row.cuts.values()
+        for rung in cut.ladder
+        if rung.intervals is not None
+        for seed, own in zip(row.results.seeds, rung.per_seed, strict=True)
+    )
+
+
 def predictions_csv(row: Row) -> str:
     """Returns one line per seed and clip: what the last epoch predicts, as numbers.
 
@@ -61,6 +90,7 @@ def predictions_csv(row: Row) -> str:
             "seed": seed,
             "fold": r.folds[n],
             "stamp": row.stamp,
+            "warning": row.warning,
         }
         for s, seed in enumerate(r.seeds)
         for n in np.argsort(r.keys)
@@ -80,7 +110,12 @@ def report_json(rows: Sequence[Row]) -> str:
         ],
         "side_by_side": records(rows) if len(rows) > 1 else [],
     }
-    text = json.dumps(_plain(report), indent=2, allow_nan=False) + "\n"
+    return json_text(report)
+
+
+def json_text(value: Any) -> str:
+    """Returns JSON of what `metrics` makes: dataclasses, arrays; NaN is null."""
+    text = json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
     return _LIST.sub(lambda found: " ".join(found[0].split()), text)
 
 
@@ -113,11 +148,13 @@ def _csv_line(row: Row, cut: Cut, rung: Rung) -> dict[str, object]:
         "folds": cut.folds,
         "seeds": len(row.results.seeds),
     }
+    spread = deviation(rung) if rung.intervals else None
     for name in SCORES:
         ends = getattr(rung.intervals, name, None)
         line[name] = _decimal(getattr(rung.scores, name))
         line[f"{name}_low"] = _decimal(ends and ends.low)
         line[f"{name}_high"] = _decimal(ends and ends.high)
+        line[f"{name}_sd_over_seeds"] = _decimal(getattr(spread, name, None))
     for name in SCORES:
         line[f"random_{name}"] = _decimal(getattr(rung.random, name))
     return line
@@ -171,6 +208,7 @@ def _result(row: Row) -> dict[str, object]:
         "probes": over_runs(row),
         "domains": domains_over_runs(row),
         "cost": row.cost,
+        **({"inner_validation": row.inner} if row.inner else {}),
     }
 
 
@@ -186,6 +224,7 @@ def _minus(first: Row, of: Compared | str | None) -> dict[str, object] | None:
         "not_compared": None,
         "distinguishable": of.distinguishable,
         "permutation": of.permutation,
+        "seeds": of.seeds,
         "level": of.differences.level,
         "resamples": of.differences.resamples,
         **{
@@ -198,8 +237,12 @@ def _minus(first: Row, of: Compared | str | None) -> dict[str, object] | None:
 def _numbers(row: Row, cut: Cut) -> dict[str, object]:
     """Scores of a subset; `confusion` is [seeds][true][predicted]."""
     ladder = []
-    for rung in map(_plain, cut.ladder):
+    for own in cut.ladder:
+        rung = _plain(own)
         rung |= rung.pop("scores")
+        del rung["per_seed"]
+        if own.intervals is not None:
+            rung |= _seeds(row, own)
         if cut.name != ALL:
             del rung["epochs"]  # of all folds, given once
         ladder.append(rung)
@@ -212,12 +255,18 @@ def _numbers(row: Row, cut: Cut) -> dict[str, object]:
         "folds": cut.folds,
         "class_counts": cut.class_counts,
         "confusion": cut.confusion,
-        "per_seed": [
-            {"seed": seed, **_plain(scores)}
-            for seed, scores in zip(row.results.seeds, cut.per_seed, strict=True)
-        ],
+        **_seeds(row, cut.ladder[0]),
         "published": row.published_of(cut.name),
         "ladder": ladder,
+    }
+
+
+def _seeds(row: Row, of: Rung) -> dict[str, object]:
+    """Returns what each seed scores, and how they spread: null for one."""
+    per_seed = zip(row.results.seeds, of.per_seed, strict=True)
+    return {
+        "per_seed": [{"seed": seed, **_plain(own)} for seed, own in per_seed],
+        "standard_deviation": deviation(of),
     }
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from mer_jax.metrics import ALL, Cut, Interval, Published, Rung
+from mer_jax.metrics import ALL, Cut, Difference, Interval, Published, Rung
 from mer_jax.report.differences import Compared, to_first
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
+from mer_jax.report.inner import inner_missing
 from mer_jax.report.probes import PROBED_HOW, PROBES, QUESTION, probe_cells
 from mer_jax.report.row import (
     NO_RESULT,
@@ -18,9 +19,9 @@ from mer_jax.report.row import (
     Row,
     check_names,
 )
+from mer_jax.report.seeds import ONE_SEED, SIGNS_HOW, deviation, signs, uf1_per_seed
 
 SCORES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
-_MANY = 8  # numbers in a list before it is summarised
 
 
 def number(value: float | None) -> str:
@@ -42,9 +43,9 @@ def named(row: Row) -> str:
     return "; ".join([f"`{row.name}`", *row.marks])
 
 
-def scored(cut: Cut, name: str, mark: str = "") -> str:
+def scored(of: Cut | Rung, name: str, mark: str = "") -> str:
     """Spells one of a subset's scores, between marks, with its interval."""
-    score, ends = getattr(cut.scores, name), getattr(cut.intervals, name)
+    score, ends = getattr(of.scores, name), getattr(of.intervals, name)
     return f"{mark}{number(score)}{mark} {interval(ends)}"
 
 
@@ -52,12 +53,18 @@ def difference(of: Compared | str) -> str:
     """Spells how far a row's UF1 is above another's, or why nobody says."""
     if isinstance(of, str):
         return f"{of}: not compared"
+    told = gap(of.differences.uf1, distinguishable=of.distinguishable)
+    return "; ".join(part for part in (told, signs(of.seeds)) if part)
+
+
+def gap(of: Difference, *, distinguishable: bool) -> str:
+    """Spells a difference of one score with its interval, and whether it is any."""
     signed = lambda value: f"{value:+z.3f}"
-    value, ends = of.differences.uf1.value, of.differences.uf1.interval
-    told = f"{signed(value)} [{signed(ends.low)}, {signed(ends.high)}]"
-    if math.isnan(ends.low):
-        told = f"{signed(value)} [no interval]"
-    return told if of.distinguishable else f"{told}, not distinguishable"
+    ends = f"[{signed(of.interval.low)}, {signed(of.interval.high)}]"
+    if math.isnan(of.interval.low):
+        ends = "[no interval]"
+    told = f"{signed(of.value)} {ends}"
+    return told if distinguishable else f"{told}, not distinguishable"
 
 
 def p_value(of: Compared | str) -> str:
@@ -73,13 +80,14 @@ def compared_how(differences: Mapping[str, Compared | str]) -> str:
     if not compared:
         return ""
     level = f"{100 * compared[0].differences.level:g} %"
+    seeds = f" {SIGNS_HOW}" if any(signs(one.seeds) for one in compared) else ""
     return (
         "Differences to the first row are paired by clip, the same subjects resampled "
         f"in both; brackets: {level} interval; positive: this row is above the first. "
         "p: two-sided, of a permutation test of UF1 that exchanges the predictions of "
         "both rows for whole subjects; none where they have other numbers of seeds. "
         "Not distinguishable: the interval holds 0, or p is 0.05 or more. Several "
-        "comparisons are not corrected for."
+        f"comparisons are not corrected for.{seeds}"
     )
 
 
@@ -140,38 +148,6 @@ def over_seeds(row: Row) -> str:
     return "mean over seeds, " if len(row.results.seeds) > 1 else ""
 
 
-def flatten(tree: Mapping[str, object], prefix: str = "") -> dict[str, str]:
-    """Spells a nested mapping as 'a.b' to text; long lists of numbers as statistics."""
-    flat: dict[str, str] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping) and not _numbers(value.values()):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = _spell(value)
-    return flat
-
-
-def _spell(value: object) -> str:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
-        if _numbers(value):
-            v = np.asarray(value, np.float64)
-            return (
-                f"{len(v)} values: median {np.median(v):.4g}, {v.min():.4g} to "
-                f"{v.max():.4g}, sum {v.sum():.4g}"
-            )
-        return ", ".join(map(_spell, value))
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _numbers(values) -> bool:
-    """True if there are many values and all are numbers."""
-    values = list(values)
-    number_types = int | float | np.number
-    return len(values) > _MANY and all(isinstance(v, number_types) for v in values)
-
-
 def text_summary(rows: Sequence[Row]) -> str:
     """Returns what a terminal shows: results, chance and what selection would print."""
     check_names(rows)
@@ -200,20 +176,49 @@ def _lines(row: Row) -> list[str]:
         f"{over_seeds(row)}{100 * intervals.level:g} % intervals over subjects",
         *(f"  pool {pooled(pool)}" for pool in row.protocol.pools),
         "",
-        _columns("", [*SCORES.values(), "random UF1"], width),
+        columns("", [*SCORES.values(), "random UF1"], width),
     ]
     for name, cut in row.cuts.items():
         cells = [scored(cut, score) for score in SCORES]
-        lines.append(_columns(name, [*cells, number(cut.random.uf1)], width))
+        lines.append(columns(name, [*cells, number(cut.random.uf1)], width))
+    lines += _seeds(row, everything, width) + _inner(row, width)
     for name in row.cuts:
         what = "published" if name == ALL else f"published, {name}"
         lines += [f"  {what}: {_published(p)}" for p in row.published_of(name)]
     lines += ["", f"  {NOT_RESULTS} (not results):"]
     if len(row.results.epochs) == 1:
         return [*lines, "  the same: one epoch was stored"]
-    for rung in everything.ladder[1:]:
+    for rung in everything.selected:
         cells = [number(getattr(rung.scores, score)) for score in SCORES]
-        lines.append(_columns(rung.name, [*cells, number(rung.random.uf1)], width))
+        lines.append(columns(rung.name, [*cells, number(rung.random.uf1)], width))
+    return lines
+
+
+def _seeds(row: Row, of: Cut | Rung, width: int) -> list[str]:
+    """Returns how the scores of all clips spread over seeds."""
+    spread = deviation(of)
+    if spread is None:
+        return [f"  {ONE_SEED}"]
+    cells = [f"sd {number(getattr(spread, score))}" for score in SCORES]
+    told = uf1_per_seed(row.results.seeds, of.per_seed)
+    return [columns("over seeds", cells, width), f"  UF1 per seed: {told}"]
+
+
+def _inner(row: Row, width: int) -> list[str]:
+    """Returns what inner validation scores, or why it does not."""
+    if row.inner is None:
+        return []
+    if missing := inner_missing(row.inner):
+        return ["", f"  {missing}"]
+    rungs = {name: cut.inner for name, cut in row.cuts.items()}
+    lines = []
+    for name, rung in rungs.items():
+        if rung is not None:
+            lines += ["", f"  {rung.rule} ({chosen(rung)})"] if name == ALL else []
+            cells = [*(scored(rung, score) for score in SCORES)]
+            lines.append(columns(name, [*cells, number(rung.random.uf1)], width))
+    if (whole := rungs[ALL]) is not None and len(whole.per_seed) > 1:
+        lines += _seeds(row, whole, width)
     return lines
 
 
@@ -229,9 +234,7 @@ def _differences(rows: Sequence[Row]) -> list[str]:
         told += [f"p {p_value(of)}"] if not isinstance(of, str) else []
         told += [row.warning] if row.warning else []
         lines.append(f"  {row.name:<{width}}  {'; '.join(told)}")
-    return lines + textwrap.wrap(
-        compared_how(differences), 88, initial_indent="  ", subsequent_indent="  "
-    )
+    return lines + paragraph(compared_how(differences))
 
 
 def _probed(
@@ -246,7 +249,7 @@ def _probed(
         for group in groups:
             pairs = zip(names, group, strict=True)
             lines += [f"    {name:<22}{cell}" for name, cell in pairs]
-    return lines + textwrap.wrap(how, 88, initial_indent="  ", subsequent_indent="  ")
+    return lines + paragraph(how)
 
 
 def _published(published: Published) -> str:
@@ -254,5 +257,11 @@ def _published(published: Published) -> str:
     return f"{published.source}: {', '.join(numbers)}; {selected(published)}"
 
 
-def _columns(name: str, cells: Sequence[str], width: int) -> str:
+def paragraph(text: str) -> list[str]:
+    """Spells prose as indented lines for a terminal."""
+    return textwrap.wrap(text, 88, initial_indent="  ", subsequent_indent="  ")
+
+
+def columns(name: str, cells: Sequence[str], width: int) -> str:
+    """Spells one line of a table for a terminal, its name padded to `width`."""
     return (f"  {name:<{width}}  " + "".join(f"{cell:<22}" for cell in cells)).rstrip()

@@ -10,13 +10,16 @@ from mer_jax.files import write_atomic
 from mer_jax.report.clips import clips_png
 from mer_jax.report.curves import accuracies, curves_png
 from mer_jax.report.embedding import embedding_png
+from mer_jax.report.learning import learning_png
 from mer_jax.report.markdown import report_markdown
 from mer_jax.report.pictures import confusion_png
 from mer_jax.report.row import Row, check_names
 from mer_jax.report.tables import (
+    learning_csv,
     predictions_csv,
     report_csv,
     report_json,
+    seeds_csv,
     side_by_side_csv,
 )
 
@@ -28,7 +31,9 @@ class Written:
     Attributes:
       markdown, csv, json: one each.
       side_by_side: of several rows, None of one.
+      seeds: what each seed of every row scores.
       predictions: one per row.
+      learning: a picture and a table per row.
       confusions: one per row and subset.
       clips: one per row that has sample clips.
       curves: one per row whose stages report an accuracy.
@@ -39,7 +44,9 @@ class Written:
     csv: Path
     json: Path
     side_by_side: Path | None
+    seeds: Path
     predictions: tuple[Path, ...]
+    learning: tuple[Path, ...]
     confusions: tuple[Path, ...]
     clips: tuple[Path, ...]
     curves: tuple[Path, ...]
@@ -60,7 +67,7 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
     files = _file_names([row.name for row in rows])
     confusions: dict[str, dict[str, str]] = {row.name: {} for row in rows}
     pictures: dict[str, dict[str, str]] = {row.name: {} for row in rows}
-    predictions = []
+    predictions, tables = [], []
     for row in rows:
         for subset, cut in row.cuts.items():
             name = f"confusion-{files[row.name]}-{_slug(subset)}.png"
@@ -70,6 +77,8 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
             name = f"{kind}-{files[row.name]}.png"
             _replace(directory / name, picture)
             pictures[row.name][kind] = name
+        name = f"learning-{files[row.name]}.csv"
+        tables.append(_replace(directory / name, learning_csv(row)))
         name = f"predictions-{files[row.name]}.csv"
         predictions.append(_replace(directory / name, predictions_csv(row)))
     of = lambda kind: [own[kind] for own in pictures.values() if kind in own]
@@ -83,8 +92,10 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
         markdown=_replace(
             directory / "report.md", report_markdown(rows, confusions, pictures)
         ),
+        seeds=_replace(directory / "seeds.csv", seeds_csv(rows)),
         json=_replace(directory / "report.json", report_json(rows)),
         predictions=tuple(predictions),
+        learning=(*paths(of("learning")), *tables),
         confusions=paths(n for own in confusions.values() for n in own.values()),
         clips=paths(of("clips")),
         curves=paths(of("curves")),
@@ -94,6 +105,7 @@ def write(rows: Sequence[Row], directory: Path) -> Written:
 
 def _pictures(row: Row) -> Iterator[tuple[str, bytes]]:
     """Yields the kinds of pictures that a row has, and their files' contents."""
+    yield "learning", learning_png(row)
     if accuracies(row):
         yield "curves", curves_png(row)
     if row.sample_clips:

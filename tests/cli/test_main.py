@@ -40,6 +40,25 @@ def test_more_seeds_join_the_runs_of_a_workdir(mer, workdir):
     assert json.loads(more.stdout)["results"][0]["per_seed"][1]["seed"] == 1
 
 
+def test_inner_validation_joins_the_runs_of_a_workdir(mer, workdir):
+    files = [*workdir.glob("runs/*/*.npz"), *workdir.glob("params/*/*.npz")]
+    before = {path: path.read_bytes() for path in files}
+    planned = json.loads(mer("plan", *SMOKE, "--inner-val", "--json").stdout)[0]
+    assert [planned[n] for n in ("runs", "inner", "done", "waves")] == [4, 2, 2, 2]
+    done = mer("run", *SMOKE, "--inner-val", "--json")
+    assert "4 runs (half of them inner runs), 2 done already" in done.stderr
+    assert {path: path.read_bytes() for path in files} == before
+    (result,) = json.loads(done.stdout)["results"]
+    assert [rung["name"] for rung in result["ladder"][:2]] == ["last", "inner_val"]
+    assert result["inner_validation"]["missing"] == 0
+    again = mer("run", *SMOKE, "--json")  # without them, they remain
+    assert "2 runs, 2 done already" in again.stderr
+    assert json.loads(again.stdout)["results"] == [result]
+    assert "inner validation: 2 of 6 inner runs done" in mer("status", "w").stdout
+    (row,) = json.loads(mer("status", "w", "--json").stdout)["rows"]
+    assert (row["done"], row["inner done"], row["inner runs"]) == (2, 2, 6)
+
+
 def test_a_sweep_is_one_report_of_several_rows(mer):
     done = mer("run", *SMOKE, "--set", "system.order=label,shuffled", "--json")
     assert "ststnet_demo-smoke[system.order=label]: 24 clips" in done.stderr
@@ -120,5 +139,6 @@ def test_list_names_experiments_and_corpora(mer):
 
 def test_help_explains_every_option(mer):
     text = mer("run", "--help").stdout
-    for option in ("--set", "--seeds", "--devices", "--lanes", "--workdir", "--smoke"):
+    options = ("--set", "--seeds", "--devices", "--lanes", "--workdir", "--smoke")
+    for option in (*options, "--inner-val"):
         assert option in text

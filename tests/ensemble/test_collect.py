@@ -49,7 +49,7 @@ def file_run(ledger, manifest, fold, seed, seconds=2.0, more=None):
         "train_counts": np.array([3 + number, 1]),
     }
     provenance = {"seconds": seconds, "finished": f"2026-01-0{seed + 1}", "lanes": 1}
-    provenance |= {"device": f"card {number}"}
+    provenance |= {"device": f"card {number}", "wave": [f"{fold} {seed}"]}
     arrays |= more or {}
     ledger.write(manifest["runs"][f"{fold} {seed}"], arrays, provenance)
 
@@ -69,7 +69,7 @@ def test_logits_are_joined_by_clip_whatever_the_order_of_finishing(tmp_path):
     np.testing.assert_allclose(results.priors[2], [4 / 5, 1 / 5])
     assert provenance["runs done"] == "6 of 6" and provenance["lanes"] == 1
     assert provenance["device"] == ["card 0", "card 1", "card 2"]
-    assert provenance["seconds per run"] == 2.0
+    assert provenance["seconds per run"] == 2.0 and "wave" not in provenance
 
 
 def test_the_seeds_with_most_folds_count(tmp_path):

@@ -12,6 +12,7 @@ from mer_jax.cli.show import print_plans
 from mer_jax.data.schedule import schedule
 from mer_jax.ensemble import feed as module
 from mer_jax.ensemble import rows, shared, sweep
+from mer_jax.ensemble.choose import Choice
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.filing import provenance, seen
 from mer_jax.ensemble.ledger import Ledger
@@ -306,7 +307,8 @@ def test_a_plan_counts_steps_over_frames_and_their_bytes(drawn, tmp_path, capsys
     assert (resident.frames_way, stream.frames_way) == WAYS
     assert resident.resident_bytes - stream.resident_bytes == frames.num_bytes
     assert resident.stages[0].step_bytes == stream.stages[0].step_bytes
-    print_plans(plans)
+    choice = Choice(devices=1, lanes=1, fields={}, why="asked for")
+    print_plans([(found, choice) for found in plans])
     told = capsys.readouterr().out
     for way in WAYS:
         assert f"24 clips, 48 frames {way}, " in told

@@ -1,5 +1,6 @@
 """Tests for mer_jax/ensemble/filing.py."""
 
+import os
 import types
 
 import numpy as np
@@ -130,6 +131,7 @@ def test_provenance_tells_the_run_its_schedules_and_its_share_of_the_time(
     assert told["schedules"] == {"duel": digest(runner.indices["duel"][2])}
     assert told["seconds"] == 2.0  # three real runs in six seconds
     assert told["finished"].startswith("20")
+    assert told["wave"] == [run.id for run in runner.wave.runs]  # with the padding
 
 
 def test_provenance_of_a_program_names_versions_and_layout(landed):
@@ -137,6 +139,7 @@ def test_provenance_of_a_program_names_versions_and_layout(landed):
     assert told["versions"].keys() >= {"mer_jax", "python", "jax", "flax", "numpy"}
     assert (told["devices"], told["lanes"], told["spmd"]) == (1, 4, "shard_map")
     assert told["backend"] == "cpu"
+    assert told["xla flags"] == os.environ["XLA_FLAGS"] != ""
 
 
 def test_an_installed_package_has_no_commit(monkeypatch, tmp_path):

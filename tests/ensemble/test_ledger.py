@@ -171,6 +171,24 @@ def test_rows_gain_seeds_and_lose_none(tmp_path):
     assert row["runs"] == {"a/b 0": "id0", "a/b 2": "id2"}
 
 
+def inner(*seeds):
+    runs = {f"a/b {seed}": f"inner {seed}" for seed in seeds}
+    return {"left_out": {"a/b": ["a/c"]}, "runs": runs}
+
+
+def test_rows_gain_inner_runs_and_lose_none(tmp_path):
+    ledger = Ledger(tmp_path)
+    told = lambda: ledger.manifest()["rows"][0]
+    ledger.claim(manifest())
+    assert "inner" not in told()
+    ledger.claim(manifest(inner=inner(0)))
+    assert told()["inner"] == inner(0)
+    ledger.claim(manifest())
+    assert told()["inner"] == inner(0)
+    ledger.claim(manifest(seeds=[2], runs={"a/b 2": "id2"}, inner=inner(2)))
+    assert told()["inner"] == inner(0, 2)
+
+
 def test_rows_are_told_apart_by_name_not_by_place(tmp_path):
     (a,), (b,) = (manifest(name=n, seeds=[s])["rows"] for n, s in (("a", 0), ("b", 1)))
     ledger = Ledger(tmp_path)

@@ -28,3 +28,21 @@ def test_clips_of_a_second_input_count_in_a_step_and_not_in_its_number(tmp_path)
     assert few.clips == many.clips == len(row.corpus.keys)
     pools = sum(leaf.nbytes for leaf in row.pools[0][1].features.values())
     assert few.resident_bytes > pools
+
+
+def test_inner_runs_count_in_runs_waves_steps_and_work(tmp_path):
+    row, told = flights.row("duel"), {"layout": flights.ALONE, "device_flops": 1e9}
+    fold = row.folds[0].name
+    one, both = (
+        plan(row, Ledger(tmp_path), folds=[fold], inner=inner, **told)
+        for inner in (False, True)
+    )
+    own = next(run for run in row.runs if run.fold.name == fold)
+    inside = next(run for run in row.inner_runs if run.fold.inside == fold)
+    assert (one.runs, one.inner, both.runs, both.inner) == (1, 0, 2, 1)
+    steps = [row.total_steps(own), row.total_steps(inside)]
+    assert steps[0] > steps[1]
+    assert [p.stages[0].steps for p in (one, both)] == [steps[0], sum(steps)]
+    assert both.waves == 2 and both.kept_bytes == one.kept_bytes
+    assert both.flops == sum(steps) * both.stages[0].step_flops
+    assert both.floor_seconds > one.floor_seconds

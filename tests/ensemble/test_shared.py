@@ -33,8 +33,8 @@ def pretrained(scope):
     return flights.pretrained(scope, SEEDS)
 
 
-def train(row, workdir, listener=None, layout=flights.ALONE):
-    ledger = sweep.claim(workdir, [row])
+def train(row, workdir, listener=None, layout=flights.ALONE, *, inner=False):
+    ledger = sweep.claim(workdir, [row], inner=inner)
     sweep.train(
         row,
         ledger,
@@ -42,13 +42,14 @@ def train(row, workdir, listener=None, layout=flights.ALONE):
         folds=FOLDS,
         keep_params="all",
         listener=listener or Listener(),
+        inner=inner,
     )
     return ledger
 
 
 @pytest.fixture(scope="module")
 def ledger(row, tmp_path_factory):
-    return train(row, tmp_path_factory.mktemp("w"))
+    return train(row, tmp_path_factory.mktemp("w"), inner=True)
 
 
 def chosen(row):
@@ -192,7 +193,19 @@ def test_trained_again_nothing_is_trained(row, ledger):
     def never(wave):
         raise AssertionError(f"trained {wave}")
 
-    train(row, ledger.workdir, Listener(wave=never))
+    train(row, ledger.workdir, Listener(wave=never), inner=True)
+
+
+def test_inner_runs_take_over_what_is_shared_and_train_the_rest(row, ledger):
+    for run in sweep.chosen(row, FOLDS, inner=True)[len(chosen(row)) :]:
+        away, entry = {*row.tested(run.fold), run.fold.inside}, ledger.read(run.id)
+        assert len(away) == 2
+        trained = [name.split("/")[1] for name in entry if name.startswith("seen/")]
+        assert trained == [stage.name for stage in row.own_stages]
+        for stage in trained:
+            keys = entry[f"seen/{stage}"].tobytes().decode().split("\n")
+            assert not {key.rsplit("/", 1)[0] for key in keys} & away
+        assert not any(name.startswith("shown/") for name in entry)
 
 
 def entries(ledger, runs):

@@ -1,5 +1,7 @@
 """Tests for mer_jax/metrics/evaluation.py."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,19 @@ def test_scores_are_means_over_seeds_of_the_last_epoch():
     shown = evaluate(results, **QUICK)["all"].confusion
     right = (results.predictions[:, -1] == results.labels).sum(axis=1)
     np.testing.assert_array_equal(np.trace(shown, axis1=1, axis2=2), right)
+
+
+def test_what_looked_at_test_scores_is_told_from_what_did_not():
+    results = make(seeds=1)
+    folds = len(set(results.folds))
+    chosen = replace(results, inner_epochs=np.full((1, folds), results.epochs[0]))
+    plain, both = (evaluate(r, **QUICK)["all"] for r in (results, chosen))
+    names = [rung.name for rung in plain.selected]
+    assert names == ["shared_epoch", "fold_epoch", "stop_at_100"]
+    assert plain.inner is None and both.selected == plain.selected
+    assert both.inner.is_result and both.inner not in both.selected
+    # The numbers of the whole are those of the last epoch, as without it.
+    assert (both.scores, both.intervals) == (plain.scores, plain.intervals)
 
 
 def test_corpora_add_up_to_the_whole():

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mer_jax.metrics import accuracy, confusion, ladder, uar, uf1
+from mer_jax.metrics.inner import best_epoch
 
 from .made import composite, make, permuted
 
@@ -107,6 +108,71 @@ def test_ties_go_to_the_latest_epoch_and_stopping_to_the_first():
         "fold_epoch": {30},
         "stop_at_100": {10},
     }
+
+
+def with_inner(results, seed=0):
+    """The same, an epoch chosen for every seed and fold."""
+    shape = len(results.seeds), len(set(results.folds))
+    epochs = np.random.default_rng(seed).choice(results.epochs, shape)
+    return replace(results, inner_epochs=epochs)
+
+
+@given(
+    subjects=st.integers(2, 6),
+    clips=st.integers(1, 4),
+    epochs=st.integers(1, 6),
+    classes=st.integers(2, 4),
+    seed=st.integers(0, 2**20),
+)
+@settings(max_examples=20, deadline=None)
+def test_inner_validation_takes_each_fold_at_the_epoch_chosen_for_it(seed, **sizes):
+    results = with_inner(make(seed=seed, **sizes), seed)
+    _, inner, *_ = ladder(results, **QUICK)["all"]
+    names = sorted(set(results.folds))
+    scores = []
+    for s in range(len(results.seeds)):
+        picked = np.full(len(results.keys), -1)
+        for n, fold in enumerate(results.folds):
+            chosen = results.inner_epochs[s, names.index(fold)]
+            e = results.epochs.tolist().index(chosen)
+            picked[n] = results.logits.astype(np.float64)[s, e, n].argmax()
+        matrix = confusion(results.labels, picked, len(results.classes))
+        scores.append((uf1(matrix), uar(matrix), accuracy(matrix)))
+    got = (inner.scores.uf1, inner.scores.uar, inner.scores.accuracy)
+    np.testing.assert_allclose(got, np.mean(scores, axis=0), rtol=1e-12)
+    assert inner.epochs == tuple(map(tuple, results.inner_epochs.tolist()))
+
+
+def test_inner_validation_is_a_result_and_moves_no_other_rung():
+    results = make(subjects=8, epochs=5)
+    plain, both = ladder(results, **QUICK), ladder(with_inner(results), **QUICK)
+    for subset, rungs in plain.items():
+        last, inner, *others = both[subset]
+        assert (last, *others) == rungs
+        assert (inner.name, inner.is_result, inner.looks) == ("inner_val", True, 1)
+        assert inner.intervals is not None and inner.scores != last.scores
+    partial = ladder(replace(with_inner(results), expected_clips=99), **QUICK)["all"]
+    assert not any(rung.is_result for rung in partial)
+
+
+def test_chance_under_inner_validation_is_that_of_one_look():
+    """As a random classifier that is selected by what it draws of people left out."""
+    results = with_inner(composite(epochs=50))
+    last, inner, *_ = ladder(results, resamples=20)["all"]
+    assert inner.random == last.random
+    rng, scores = np.random.default_rng(0), []
+    names, folds = np.unique(results.folds, return_inverse=True)
+    thresholds = results.priors.cumsum(axis=1)
+    for _ in range(40):
+        draw = (rng.random((50, len(folds), 1)) > thresholds[:, :2]).sum(axis=-1)
+        chosen = []
+        for fold in range(len(names)):
+            inside = np.flatnonzero(folds == (fold + 1) % len(names))  # somebody else
+            guesses = np.eye(3)[rng.integers(3, size=(50, len(inside)))]
+            chosen.append(best_epoch(guesses, results.labels[inside]))
+        picked = draw[np.array(chosen)[folds], np.arange(len(folds))]
+        scores.append(float(uf1(confusion(results.labels, picked, 3))))
+    assert np.mean(scores) == pytest.approx(inner.random.uf1, abs=0.01)
 
 
 def test_one_stored_epoch_leaves_nothing_to_choose():

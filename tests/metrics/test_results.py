@@ -43,6 +43,15 @@ def changed(name, position, value):
         ({"expected_clips": 23}, "24 clips, but only 23 expected"),
         ({"expected_folds": 5}, "6 folds, but only 5 expected"),
         ({"seeds": ()}, "need a seed"),
+        (
+            {"inner_epochs": np.full((2, 5), 10)},
+            r"inner_epochs has shape \(2, 5\), expected \(2, 6\)",
+        ),
+        (
+            {"inner_epochs": np.full((2, 6), 15)},
+            r"inner_epochs must be among the stored epochs \[10, 20, 30\], got \[15\]",
+        ),
+        ({"inner_epochs": np.ones((2, 6))}, "inner_epochs must be integers"),
     ],
 )
 def test_a_mistake_is_named(change, complaint):

@@ -4,7 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
+from jax.test_util import check_grads
 
+from mer_jax.ensemble.lift import lift, run_mesh
 from mer_jax.models.blocks import (
     BatchNorm,
     Compute,
@@ -12,6 +15,7 @@ from mer_jax.models.blocks import (
     ConvUnit,
     DenseBlock,
     convolution,
+    gelu,
 )
 
 MASK = np.array([True, False, True, True, True])
@@ -166,3 +170,24 @@ def test_rematerialised_blocks_are_the_same_function():
     assert yes and not no
     for a, b in zip(*map(jax.tree.leaves, (plain, again)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_gelu_and_its_slope_are_those_of_the_normal_distribution():
+    x = np.linspace(-12, 12, 97)
+    normal = scipy.stats.norm
+    with jax.enable_x64(True):
+        value, slope = (jax.vmap(f)(x) for f in (gelu, jax.grad(gelu)))
+        check_grads(gelu, (x,), order=2, modes=["rev"])
+    np.testing.assert_allclose(value, x * normal.cdf(x), rtol=1e-13)
+    np.testing.assert_allclose(slope, normal.cdf(x) + x * normal.pdf(x), rtol=1e-11)
+    half = gelu(jnp.full(3, -0.5, jnp.bfloat16))
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(half.astype("f4"), -0.5 * normal.cdf(-0.5), rtol=1e-2)
+
+
+def test_gelu_has_a_slope_where_every_device_has_its_own_run():
+    """That of `jax.nn.gelu` is refused there by jax 0.12.0."""
+    x = drawn((4, 3))
+    slope = lambda x: jax.grad(lambda x: gelu(x).sum())(x)
+    found = lift(slope, run_mesh(4))(x)
+    np.testing.assert_allclose(found, jax.jit(slope)(x), rtol=1e-6)

@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from mer_jax.metrics import Published, Results
+from mer_jax.metrics import Published, Results, SeedDifferences
 from mer_jax.metrics.curves import over_runs
 from mer_jax.metrics.domains import DomainProbe
 from mer_jax.metrics.probes import Probe
@@ -13,6 +13,7 @@ from mer_jax.report import (
     Cost,
     Embedded,
     Embedding,
+    InnerInfo,
     PoolInfo,
     ProtocolInfo,
     Row,
@@ -83,6 +84,12 @@ def row(name="ststnet_cde3", *, synthetic=False, hash="1f3a9c2b", **sizes):
             Published(source="of elsewhere", subset="smic", uf1=0.68),
         ),
     )
+
+
+def seed_gaps(*gaps):
+    """Differences of so many seeds, each paired with itself."""
+    pairs = tuple((seed, seed) for seed in range(len(gaps)))
+    return SeedDifferences(pairs=pairs, uf1=gaps, uar=gaps, accuracy=gaps)
 
 
 def with_pools(one, *pools):
@@ -159,6 +166,20 @@ def with_domains(one):
     return dataclasses.replace(
         one, domains={"macro": {"before": before, "after": after}}
     )
+
+
+def with_inner(one, *, missing=0):
+    """A row whose inner runs chose an epoch for every seed and fold, or are missing."""
+    folds = sorted(set(one.results.folds))
+    shape = len(one.results.seeds), len(folds)
+    chosen = np.random.default_rng(3).choice(one.results.epochs, shape)
+    results = dataclasses.replace(one.results, inner_epochs=None if missing else chosen)
+    left_out = {
+        fold: ["x/1", "x/2", "x/3"][: 1 + i % 2] for i, fold in enumerate(folds)
+    }
+    runs = shape[0] * shape[1]
+    inner = InnerInfo(runs=runs, missing=missing, left_out=left_out)
+    return dataclasses.replace(one, results=results, inner=inner)
 
 
 def with_embedding(one, *, clips=(40, 60), width=8):

@@ -13,21 +13,6 @@ from mer_jax.report.clips import clips_png
 from .made import row, with_clips, with_overlays
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was drawn last."""
-    from matplotlib.figure import Figure
-
-    figures = []
-    save = Figure.savefig
-    monkeypatch.setattr(
-        Figure,
-        "savefig",
-        lambda self, *a, **k: (figures.append(self), save(self, *a, **k)),
-    )
-    return figures
-
-
 def texts_of(figure):
     from matplotlib.text import Text
 

@@ -14,21 +14,6 @@ from mer_jax.report.curves import accuracies, curves_png
 from .made import row, with_curves
 
 
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was drawn last."""
-    from matplotlib.figure import Figure
-
-    figures = []
-    save = Figure.savefig
-    monkeypatch.setattr(
-        Figure,
-        "savefig",
-        lambda self, *a, **k: (figures.append(self), save(self, *a, **k)),
-    )
-    return figures
-
-
 def shown(figure):
     return [axes for axes in figure.axes if axes.get_visible()]
 

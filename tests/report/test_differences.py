@@ -9,10 +9,11 @@ from mer_jax.metrics import (
     Permutation,
     paired_differences,
     paired_permutation,
+    seed_differences,
 )
 from mer_jax.report.differences import OTHER_CLIPS, OTHER_PROTOCOL, Compared, to_first
 
-from .made import row
+from .made import row, seed_gaps
 
 
 def compared(low, high, p=None):
@@ -20,7 +21,7 @@ def compared(low, high, p=None):
     uf1 = Difference(value=(low + high) / 2, interval=Interval(low=low, high=high))
     test = p and Permutation(p_value=p, exchanges=9_999, exact=False)
     found = Differences(uf1=uf1, uar=uf1, accuracy=uf1, level=0.95, resamples=9)
-    return Compared(found, test)
+    return Compared(found, test, seed_gaps(low, high))
 
 
 def test_every_row_is_compared_with_the_first():
@@ -29,7 +30,11 @@ def test_every_row_is_compared_with_the_first():
     assert list(found) == ["b", "c"]
     for one in rows[1:]:
         pair = rows[0].results, one.results
-        expected = Compared(paired_differences(*pair), paired_permutation(*pair))
+        expected = Compared(
+            paired_differences(*pair),
+            paired_permutation(*pair),
+            seed_differences(*pair),
+        )
         assert found[one.name] == expected
     assert found["c"].differences.uf1.value > 0 and found["c"].distinguishable
     assert not found["b"].distinguishable

@@ -16,21 +16,6 @@ from .made import row, with_embedding
 
 
 @pytest.fixture
-def drawn(monkeypatch):
-    """The figure that was drawn last."""
-    from matplotlib.figure import Figure
-
-    figures = []
-    save = Figure.savefig
-    monkeypatch.setattr(
-        Figure,
-        "savefig",
-        lambda self, *a, **k: (figures.append(self), save(self, *a, **k)),
-    )
-    return figures
-
-
-@pytest.fixture
 def quick(monkeypatch):
     """Features are laid out by their first two numbers."""
     monkeypatch.setattr("mer_jax.report.embedding.t_sne", lambda x: x[:, :2])

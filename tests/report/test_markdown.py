@@ -3,7 +3,6 @@
 import dataclasses
 import re
 
-import numpy as np
 import pytest
 
 from mer_jax.metrics import Published
@@ -25,6 +24,7 @@ def markdown(*rows):
     names = ("all", "casme2", "samm")
     confusions = {r.name: {n: f"{n}.png" for n in names} for r in rows}
     kinds = lambda r: {
+        "learning": r.results,
         "clips": r.sample_clips,
         "curves": r.curves,
         "embedding": r.embedding,
@@ -92,15 +92,6 @@ def test_one_stored_epoch_is_said():
     ]
     assert "One epoch was stored (5)" in body
     assert "|" not in body
-
-
-def test_seeds_have_a_mean_and_a_spread():
-    one = row()
-    body = sections(markdown(one))["Per seed"]
-    f1 = [scores.uf1 for scores in one.cuts["all"].per_seed]
-    assert f"| mean | {np.mean(f1):.3f} |" in body
-    assert f"| standard deviation | {np.std(f1, ddof=1):.3f} |" in body
-    assert "the spread is unknown" in sections(markdown(row(seeds=1)))["Per seed"]
 
 
 def test_rows_of_different_protocols_are_not_to_be_compared():
@@ -202,6 +193,13 @@ def test_sample_clips_are_linked_with_what_must_be_said_of_them():
     leaky = dataclasses.replace(one.protocol, leak="LEAKY: one face")
     text = markdown(dataclasses.replace(one, protocol=leaky))
     assert "of each stage. LEAKY: one face. The" in sections(text)["Sample clips"]
+
+
+def test_learning_curves_are_linked_with_their_numbers_and_what_is_no_result():
+    body = sections(markdown(row()))["Learning curves"]
+    assert "![learning](learning-ststnet_cde3.png)" in body
+    assert "[learning-ststnet_cde3.csv](learning-ststnet_cde3.csv)" in body
+    assert "chosen by looking at this curve gives none" in body
 
 
 def test_curves_of_training_are_linked_and_said_to_be_no_result():

@@ -127,6 +127,7 @@ def test_the_json_has_what_each_row_scores_above_the_first():
         "not_compared",
         "distinguishable",
         "permutation",
+        "seeds",
         "level",
         "resamples",
         "uf1",
@@ -202,5 +203,8 @@ def test_predictions_are_listed_per_seed_in_order_of_the_keys():
 def test_a_leaky_row_holds_no_result_for_machines():
     leaky = replace(row(), protocol=replace(row().protocol, leak="LEAKY: one face"))
     assert {line["is_result"] for line in lines(report_csv([leaky]))} == {"false"}
+    assert {line["warning"] for line in lines(predictions_csv(leaky))} == {
+        "LEAKY: one face"
+    }
     (result,) = json.loads(report_json([leaky]))["results"]
     assert result["is_result"] is False and result["warning"] == "LEAKY: one face"

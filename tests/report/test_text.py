@@ -9,13 +9,12 @@ from mer_jax.report.differences import Compared
 from mer_jax.report.text import (
     compared_how,
     difference,
-    flatten,
     interval,
     number,
     p_value,
 )
 
-from .made import POOL, row, with_pools
+from .made import POOL, row, seed_gaps, with_pools
 
 
 def test_numbers_have_three_decimals_and_say_when_there_is_none():
@@ -26,20 +25,6 @@ def test_numbers_have_three_decimals_and_say_when_there_is_none():
     ]
     assert interval(Interval(low=0.655, high=0.7749)) == "[0.655, 0.775]"
     assert interval(Interval(low=np.nan, high=np.nan)) == "[no interval]"
-
-
-def test_settings_are_flattened_and_long_lists_summarised():
-    tree = {
-        "system": {"name": "ststnet", "rates": (0.1, 0.2)},
-        "wall_seconds": {f"run{i}": float(i) for i in range(1, 12)},
-        "steps": list(range(9)),
-    }
-    assert flatten(tree) == {
-        "system.name": "ststnet",
-        "system.rates": "0.1, 0.2",
-        "wall_seconds": "11 values: median 6, 1 to 11, sum 66",
-        "steps": "9 values: median 4, 0 to 8, sum 36",
-    }
 
 
 def test_the_summary_names_the_result_its_conditions_and_what_is_none():
@@ -81,11 +66,11 @@ def test_the_summary_of_one_stored_epoch_has_no_ladder():
     assert "fold_epoch" not in summary
 
 
-def differing(value, low, high, level=0.95, p=0.001):
+def differing(value, low, high, level=0.95, p=0.001, gaps=(0.1,)):
     uf1 = Difference(value=value, interval=Interval(low=low, high=high))
     found = Differences(uf1=uf1, uar=uf1, accuracy=uf1, level=level, resamples=9)
     test = p and Permutation(p_value=p, exchanges=9_999, exact=False)
-    return Compared(found, test)
+    return Compared(found, test, seed_gaps(*gaps))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +99,12 @@ def differing(value, low, high, level=0.95, p=0.001):
             "+0.100 [no interval], not distinguishable",
             "1.0000",
         ),
+        (
+            differing(0.02, -0.01, 0.03, gaps=(-0.0004, 0.04, 0.02)),
+            "+0.020 [-0.010, +0.030], not distinguishable; above with 2 of 3 seeds, "
+            "+0.000 to +0.040",
+            "0.0010",
+        ),
         ("other clips", "other clips: not compared", "–"),
     ],
 )
@@ -132,6 +123,9 @@ def test_how_rows_were_compared_is_said_where_any_was():
     ):
         assert words in told
     assert compared_how({"b": "other clips"}) == compared_how({}) == ""
+    assert "seeds agree by luck" not in told
+    several = differing(0.1, 0, 0.2, gaps=(0.1, 0.2))
+    assert "seeds agree by luck" in compared_how({"c": several})
 
 
 def test_the_summary_of_several_rows_ends_with_their_differences():
@@ -140,12 +134,15 @@ def test_the_summary_of_several_rows_ends_with_their_differences():
     title, better, unfinished, same, *told = block.splitlines()
     assert title == "UF1 minus the first row's, a"
     assert better.startswith("  much_better  +0.") and "not" not in better
-    assert better.endswith("]; p 0.0078")
+    assert "]; above with 3 of 3 seeds, +0." in better and better.endswith("p 0.0078")
     assert unfinished == (
         "  c            other clips: not compared; "
         "INCOMPLETE: 6 of 8 folds, 30 of 40 clips"
     )
-    assert same.endswith("+0.000 [+0.000, +0.000], not distinguishable; p 1.0000")
+    assert same.endswith(
+        "+0.000 [+0.000, +0.000], not distinguishable; above with 0 of 3 seeds, +0.000 "
+        "to +0.000; p 1.0000"
+    )
     told_in_full = " ".join(line.strip() for line in told)
     assert "Several comparisons are not corrected for." in told_in_full
     assert max(map(len, told)) <= 88

@@ -26,13 +26,21 @@ def test_every_file_is_written_and_none_is_left_over(tmp_path):
     written = write(rows, tmp_path / "new" / "report")
     files = {written.markdown, written.csv, written.json, written.side_by_side}
     files |= {*written.predictions, *written.confusions, *written.clips}
-    files |= {*written.curves, *written.embeddings}
+    files |= {*written.curves, *written.embeddings, *written.learning, written.seeds}
     assert set((tmp_path / "new" / "report").iterdir()) == files
     assert len(written.predictions) == 2
     assert len(written.confusions) == 2 * 3
     assert [path.name for path in written.clips] == ["clips-ststnet_cde3.png"]
     assert [path.name for path in written.curves] == ["curves-ststnet_cde3.png"]
     assert [path.name for path in written.embeddings] == ["embedding-ststnet_cde3.png"]
+    assert [path.suffix for path in written.learning] == [
+        ".png",
+        ".png",
+        ".csv",
+        ".csv",
+    ]
+    pictures, tables = written.learning[:2], written.learning[2:]
+    assert [path.stem for path in pictures] == [path.stem for path in tables]
     results = json.loads(written.json.read_text())["results"]
     assert [result["name"] for result in results] == ["ststnet_cde3", SHUFFLED]
 
@@ -45,7 +53,10 @@ def test_the_pictures_of_the_markdown_are_there(tmp_path):
         *written.clips,
         *written.curves,
         *written.embeddings,
+        *written.learning[:2],
     }
+    for table in written.learning[2:]:
+        assert f"[{table.name}]({table.name})" in written.markdown.read_text()
 
 
 def test_writing_again_gives_the_same_bytes(tmp_path):
@@ -91,4 +102,5 @@ def test_file_names_are_portable_and_differ_where_the_rows_do():
 def _all(written):
     files = (written.markdown, written.csv, written.json)
     files += (*written.predictions, *written.confusions, *written.clips)
+    files += (*written.learning, written.seeds)
     return (*files, *written.curves, *written.embeddings)

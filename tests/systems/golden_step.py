@@ -1,12 +1,13 @@
 """The numbers of one training step of every system, and the tool that records them.
 
-python -m tests.systems.golden_step        # from the root; rewrites the file
+python -m tests.systems.golden_step NAME    # from the root; without names, all anew
 """
 
 import dataclasses
 import functools
 import json
 import pathlib
+import sys
 import tempfile
 from typing import Any
 
@@ -116,7 +117,9 @@ def _measured(name: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", 4)  # as in the tests
-    numbers = {name: measure(name) for name in flights.SYSTEMS}
+    numbers = json.loads(FILE.read_text())["systems"]
+    numbers |= {name: measure(name) for name in sys.argv[1:] or flights.SYSTEMS}
+    numbers = {name: numbers[name] for name in flights.SYSTEMS if name in numbers}
     text = json.dumps({"what to do": WHAT_TO_DO, "systems": numbers}, indent=1)
     FILE.write_text(text + "\n")
     print(FILE)

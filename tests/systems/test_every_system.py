@@ -130,7 +130,7 @@ def by_hand(tmp_path):
 # One step.
 
 
-@every_system
+@every_light_system  # of the others, in default runs, tests of parity with PyTorch
 def test_one_step_gives_the_golden_numbers(name):
     golden = json.loads(golden_step.FILE.read_text())
     assert name in golden["systems"], (
@@ -164,7 +164,7 @@ def test_what_it_sees_in_clips_can_be_probed(name):
     assert "" in flights.program(name).features
 
 
-@every_light_system
+@every_cheap_system
 def test_padding_rows_change_no_bit_whatever_they_hold(name):
     row = flights.row(name)
     states = golden_step.first_states(name)
@@ -204,7 +204,7 @@ def test_the_step_of_every_stage_lowers_for_tpu_and_gpu(name):
 # One run.
 
 
-@every_light_system
+@every_cheap_system
 def test_a_fold_alone_is_the_fold_in_the_queue_bitwise(name, alone):
     row, program = flights.row(name), flights.program(name)
     folds = flights.folds_of(row)
@@ -293,9 +293,13 @@ def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
     row, program = flights.row(name), flights.program(name)
     subjects = np.array([key.rsplit("/", 1)[0] for key in row.clips.keys])
     sample = np.arange(len(subjects)) < len(row.corpus.keys)
-    for fold in flights.folds_of(row):
-        runner = flights.runner(row, program, [fold], tmp_path / "wave")
-        assert (subjects[runner.test[0][runner.test[0] >= 0]] == fold).all()
+    for fold in (*row.folds, *row.inner_folds):
+        runner = flights.runner(row, program, [fold.name], tmp_path / "wave")
+        tested = set(subjects[runner.test[0][runner.test[0] >= 0]])
+        # Of an inner fold, whom it leaves out, and who is tested in the other.
+        away = np.isin(subjects, sorted({*tested, fold.inside or fold.name}))
+        assert len(set(subjects[away])) == (2 if fold.inside else 1)
+        assert len(tested) == 1 and fold.inside not in tested
         for stage in runner.stages:
             (index,) = runner.indices[stage.name]
             own, other = np.split(index, [stage.source.batch], axis=-1)
@@ -304,8 +308,8 @@ def test_the_held_out_subject_is_in_no_training_batch(name, tmp_path):
                 owner = row.clips.frames.owner
             for epoch in own:
                 clips = epoch[epoch >= 0]
-                assert fold not in subjects[owner[clips]]
-                wanted = ~sample if stage.source.pool else sample & (subjects != fold)
+                assert not away[owner[clips]].any()
+                wanted = ~sample if stage.source.pool else sample & ~away
                 wanted = wanted[owner]
                 np.testing.assert_array_equal(np.sort(clips), np.flatnonzero(wanted))
             assert not sample[other[other >= 0]].any()

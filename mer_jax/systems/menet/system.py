@@ -1,6 +1,6 @@
 """MENet and IDNet: motion decoupled from identity. Spec: README.md beside this.
 
-Wei et al. 2022 (PeerJ Computer Science, cs-1140). IDNet learns who is seen; MENet, the
+Xie et al. 2022 (PeerJ Computer Science, cs-1140). IDNet learns who is seen; MENet, the
 expression, while a critic estimates what MENet's features tell of IDNet's, and MENet
 unlearns it; then IDNet likewise.
 """
@@ -12,13 +12,14 @@ import jax
 import numpy as np
 
 from mer_jax.losses.attention import Similarity
-from mer_jax.models.computing import Convolve, Precision, computing
+from mer_jax.models.computing import TRIED, Convolve, Precision, computing
 from mer_jax.systems.menet import attention, clips, critic, network
 from mer_jax.systems.menet.decoupling import Clipping, decoupled
 from mer_jax.systems.menet.identity import identity
 from mer_jax.systems.menet.information import Marginals, Pairs
 from mer_jax.systems.menet.nets import Pool
 from mer_jax.train.gradcam import Map
+from mer_jax.train.speed import speed
 from mer_jax.train.stage import Stage, System
 
 
@@ -68,7 +69,7 @@ class MENet:
 
     # Speed only.
     precision: Precision = "float32"  # [D] of convolutions; bfloat16 rounds
-    conv: Convolve = "auto"  # [D] "cpu" on a CPU, else "native"
+    conv: Convolve = speed(TRIED)  # [D] "cpu" on a CPU, else "native"
     remat: bool = False  # [D] less memory, more arithmetic
 
     def build(self, num_classes: int, num_subjects: int) -> System:

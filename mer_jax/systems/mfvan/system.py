@@ -10,7 +10,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import jax
 import numpy as np
 
-from mer_jax.models.computing import Convolve, Precision, computing
+from mer_jax.models.computing import TRIED, Convolve, Precision, computing
 from mer_jax.models.images import unit_range
 from mer_jax.models.vit import Grad
 from mer_jax.systems.mfvan.attention import Heads, Transformers
@@ -20,6 +20,7 @@ from mer_jax.systems.mfvan.rebuild import identity_removal, teacher
 from mer_jax.systems.mfvan.views import Augmentation
 from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import WeightDecay, optimizer
+from mer_jax.train.speed import speed
 from mer_jax.train.stage import Stage, System
 
 SCALES = (0, 1, 2)  # of the image, of the student's first and of its second map
@@ -78,7 +79,7 @@ class MFVAN:
 
     # Speed only.
     precision: Precision = "float32"  # [D] of convolutions and transformers
-    conv: Convolve = "auto"  # [D] "cpu" on a CPU, else "native"
+    conv: Convolve = speed(TRIED)  # [D] "cpu" on a CPU, else "native"
     remat: bool = False  # [D] less memory, more arithmetic
 
     def build(self, num_classes: int, num_subjects: int) -> System:

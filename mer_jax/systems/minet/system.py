@@ -11,7 +11,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 import jax
 import numpy as np
 
-from mer_jax.models.computing import Convolve, Precision, computing
+from mer_jax.models.computing import TRIED, Convolve, Precision, computing
 from mer_jax.models.weights import read
 from mer_jax.systems.minet import nets, views
 from mer_jax.systems.minet.align import Contrast, Teacher, align
@@ -22,6 +22,7 @@ from mer_jax.systems.minet.network import Networks
 from mer_jax.systems.minet.single import Begin, single
 from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import WeightDecay
+from mer_jax.train.speed import speed
 from mer_jax.train.stage import Stage, System
 from mer_jax.typing import Draw
 
@@ -73,7 +74,7 @@ class MiNet:
 
     # Speed only.
     precision: Precision = "float32"  # [D] of convolutions; bfloat16 rounds
-    conv: Convolve = "auto"  # [D] "cpu" on a CPU, else "native"
+    conv: Convolve = speed(TRIED)  # [D] "cpu" on a CPU, else "native"
     remat: bool = False  # [D] less memory, more arithmetic
     remember: bool = True  # [D] a frozen MaNet looks once, where `aug` is "none"
 

@@ -15,7 +15,7 @@ import numpy as np
 from mer_jax.losses.reconstruction import Reduction
 from mer_jax.models import decoder
 from mer_jax.models.blocks import Compute
-from mer_jax.models.computing import Convolve, Precision, computing
+from mer_jax.models.computing import TRIED, Convolve, Precision, computing
 from mer_jax.models.posing import posed
 from mer_jax.models.weights import Weights, adopt, read
 from mer_jax.systems.moext import nets, separator, views
@@ -24,6 +24,7 @@ from mer_jax.systems.moext.objective import TEXTURE, classifier, objective
 from mer_jax.systems.moext.pretrain import pretrain
 from mer_jax.train.gradcam import Map
 from mer_jax.train.optimizers import Optimizer, WeightDecay, optimizer
+from mer_jax.train.speed import speed
 from mer_jax.train.stage import Loss, Stage, System, Update, gradients_of
 from mer_jax.typing import Key
 
@@ -86,7 +87,7 @@ class MoExt:
 
     # Speed only.
     precision: Precision = "float32"  # [D] of convolutions; bfloat16 rounds
-    conv: Convolve = "auto"  # [D] "cpu" on a CPU, else "native"
+    conv: Convolve = speed(TRIED)  # [D] "cpu" on a CPU, else "native"
     remat: bool = False  # [D] of `pretrain`: less memory, more arithmetic
 
     def build(self, num_classes: int, num_subjects: int) -> System:

@@ -3,16 +3,14 @@
 Shapes: B clips, H W pixels, F filters (all branches), P Q pooled rows, columns.
 """
 
-import functools
 from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mer_jax.models.patches import patches
+from mer_jax.systems.ststnet.stem import KERNEL, in_chunks
 
-KERNEL, PADDING, POOL = 3, 2, 3  # pixels; the pool pads 1
 EPSILON, MOMENTUM = 1e-5, 0.9  # PyTorch's batch norm
 
 
@@ -72,8 +70,7 @@ class Stem(nn.Module):
 
     Pooling comes before the normalisation: per channel that is an affine map,
     so the maximum of the map is the map of the maximum (of the minimum, where
-    its slope is negative). Only the pooled tenth of the activations is kept;
-    the rest is computed again for the gradient, chunk by chunk.
+    its slope is negative). How that is computed: see stem.py.
     """
 
     filters: int
@@ -91,16 +88,13 @@ class Stem(nn.Module):
         mean = self.variable("batch_stats", "mean", jnp.zeros, (self.filters,))
         var = self.variable("batch_stats", "var", jnp.ones, (self.filters,))
 
-        sign = jax.lax.stop_gradient(jnp.where(scale < 0, -1.0, 1.0))
-        block = jax.checkpoint(
-            lambda rows: _conv_pool(
-                rows[0], rows[1], kernel, bias, sign.astype(kernel.dtype)
-            )
+        sign = jnp.where(scale < 0, -1, 1).astype(kernel.dtype)
+        pooled, means, scatters, size = in_chunks(
+            images, kernel, bias, sign, self.chunk
         )
-        pooled, count, total, scatter = _in_chunks(block, (images, mask), self.chunk)
         if train and not self.is_initializing():
-            mean_now, var_now, size = _merge_moments(count, total, scatter)
-            unbiased = var_now * size / (size - 1)
+            mean_now, var_now, count = merge_moments(mask, means, scatters, size)
+            unbiased = var_now * count / (count - 1)
             mean.value = MOMENTUM * mean.value + (1 - MOMENTUM) * mean_now
             var.value = MOMENTUM * var.value + (1 - MOMENTUM) * unbiased
         else:
@@ -114,59 +108,17 @@ def _image(per_filter: jax.Array) -> jax.Array:
     return per_filter[None, None, None]
 
 
-def _conv_pool(images, mask, kernel, bias, sign):
-    """Returns pooled [b, P, Q, F], and count [], mean and scatter [F] of a chunk.
+def merge_moments(mask: jax.Array, means: jax.Array, scatters: jax.Array, size: int):
+    """Returns mean [F], variance [F] and number [] of the values of valid clips.
 
-    The scatter, the sum of squared distances from the chunk's own mean, loses no
-    digits where the mean is large beside the spread; a sum of squares would.
+    Args:
+      mask: bool[B], False on clips that do not count.
+      means, scatters: float[B, F], of each clip's values their mean and the sum of
+        squared distances from it, which loses no digits where the mean is large
+        beside the spread; a sum of squares would.
+      size: values of a clip and filter.
     """
-    windows = patches(images.astype(kernel.dtype), KERNEL, PADDING)
-    active = nn.relu(windows @ kernel.reshape(-1, kernel.shape[-1]) + _image(bias))
-    valid = mask[:, None, None, None]
-    size = active.shape[1] * active.shape[2]
-    count = mask.sum() * size
-    safe = jnp.maximum(count, 1)  # a chunk of padding alone
-    mean = jnp.where(valid, active, 0).sum((0, 1, 2)) / safe
-    scatter = jnp.square(jnp.where(valid, active - _image(mean), 0)).sum((0, 1, 2))
-    sign = _image(sign)
-    return _max_pool(active * sign) * sign, count, mean, scatter
-
-
-def _max_pool(x: jax.Array) -> jax.Array:
-    """Max over 3x3 windows, stride 3, padding 1, incomplete windows left out.
-
-    Maxima of slices instead of `reduce_window`, whose gradient is slow. A tie
-    splits its gradient where PyTorch gives all to the first; after a ReLU ties
-    are zeros, whose gradient is zero either way.
-    """
-    clips, height, width, filters = x.shape
-    rows, columns = (height + 2 - POOL) // POOL + 1, (width + 2 - POOL) // POOL + 1
-    border = [
-        (1, POOL * n - size - 1) for n, size in ((rows, height), (columns, width))
-    ]
-    lowest = jnp.array(-jnp.inf, x.dtype)
-    x = jax.lax.pad(x, lowest, [(0, 0, 0), *((*b, 0) for b in border), (0, 0, 0)])
-    x = x.reshape(clips, rows, POOL, POOL * columns, filters)
-    x = functools.reduce(jnp.maximum, (x[:, :, i] for i in range(POOL)))
-    x = x.reshape(clips, rows, columns, POOL, filters)
-    return functools.reduce(jnp.maximum, (x[:, :, :, i] for i in range(POOL)))
-
-
-def _in_chunks(block, rows, chunk: int | None):
-    """Applies `block` to chunks of the rows; moments gain a leading chunk axis."""
-    batch = len(rows[1])
-    if chunk is None or batch <= chunk or batch % chunk:
-        pooled, *moments = block(rows)
-        return pooled, *(m[None] for m in moments)
-    split = lambda x: x.reshape((batch // chunk, chunk) + x.shape[1:])
-    pooled, *moments = jax.lax.map(block, tuple(split(x) for x in rows))
-    return pooled.reshape((batch,) + pooled.shape[2:]), *moments
-
-
-def _merge_moments(count, mean, scatter):
-    """Returns mean [F], variance [F] and count [] of all chunks [n] together."""
-    size = count.sum()
-    share = (count / size)[:, None]
-    merged = (share * mean).sum(0)
-    between = (share * jnp.square(mean - merged[None])).sum(0)
-    return merged, scatter.sum(0) / size + between, size
+    valid, clips = mask[:, None], mask.sum()
+    mean = jnp.where(valid, means, 0).sum(0) / clips
+    apart = scatters / size + jnp.square(means - mean[None])
+    return mean, jnp.where(valid, apart, 0).sum(0) / clips, clips * size

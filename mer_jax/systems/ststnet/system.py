@@ -5,6 +5,8 @@ Liong, Gan, See, Khor, Huang: Shallow Triple Stream Three-dimensional CNN
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Literal
 
 import jax
 import numpy as np
@@ -13,8 +15,18 @@ import optax
 from mer_jax.losses import classification
 from mer_jax.systems.ststnet.nets import STSTNet as Net
 from mer_jax.train.gradcam import Map
-from mer_jax.train.stage import Aux, Source, Stage, System, Update, gradients_of
+from mer_jax.train.speed import speed
+from mer_jax.train.stage import (
+    Aux,
+    Source,
+    Stage,
+    System,
+    Update,
+    gradients_of,
+)
 from mer_jax.typing import Order
+
+CHUNKS: Mapping[str, tuple[int | None, ...]] = {"cpu": (32, 16, 64), "": (None,)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,13 +41,17 @@ class STSTNet:
     batch: int = 256  # [C]
     epochs: int = 800  # [C]
     order: Order = "label"  # [C] the loader walks label folders, unshuffled
-    chunk: int | None = 16  # [D] clips per block of the stem; speed only
+    # [D] clips that the stem works on at once, None for all; speed only. "auto" is
+    # what lies in the cache of a CPU; elsewhere, all.
+    chunk: int | Literal["auto"] | None = speed(CHUNKS)
 
     def build(self, num_classes: int, num_subjects: int) -> System:
         """Returns the system: one stage, one update, cross-entropy."""
         if self.channels not in ("bgr", "rgb"):
             raise ValueError(f"channels must be bgr or rgb, got {self.channels!r}")
-        net = Net(num_classes, self.filters, self.dropout, self.chunk)
+        rule = CHUNKS.get(jax.default_backend(), CHUNKS[""])[0]
+        chunk = rule if self.chunk == "auto" else self.chunk
+        net = Net(num_classes, self.filters, self.dropout, chunk)
 
         def images(batch):
             return batch["flow"][..., ::-1] if self.channels == "bgr" else batch["flow"]

@@ -202,29 +202,18 @@ def test_a_chunk_of_padding_alone_is_as_if_it_were_not_there(golden):
     assert_trees_close(*trees, 1e-11)
 
 
-@pytest.mark.parametrize("size", [6, 7, 8, 18, 30])
-def test_max_pool_leaves_incomplete_windows_out_and_pads_with_less_than_anything(size):
-    x = np.random.default_rng(0).normal(size=(2, size, size, 4)) - 5
-    found = nets._max_pool(jnp.array(x, jnp.float32))
-    rows = (size + 2 - 3) // 3 + 1
-    expected = np.full((2, rows, rows, 4), -np.inf)
-    for i in range(rows):
-        for j in range(rows):
-            window = x[:, max(3 * i - 1, 0) : 3 * i + 2, max(3 * j - 1, 0) : 3 * j + 2]
-            expected[:, i, j] = window.max(axis=(1, 2))
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-
-
 def test_moments_keep_their_digits_where_the_mean_is_great(golden):
     """A variance from sums of squares would be off by percents in float32."""
     x = 1e4 + np.random.default_rng(0).normal(size=(4, 100, 8))
-    count = np.full(4, 100)
-    mean = x.mean(axis=1).astype(np.float32)
-    scatter = np.square(x - x.mean(axis=1, keepdims=True)).sum(1).astype(np.float32)
-    merged, variance, size = nets._merge_moments(count, mean, scatter)
-    assert size == 400
-    np.testing.assert_allclose(merged, x.reshape(400, 8).mean(0), rtol=1e-6)
-    np.testing.assert_allclose(variance, x.reshape(400, 8).var(0), rtol=1e-2)
+    means = x.mean(axis=1).astype(np.float32)
+    scatters = np.square(x - x.mean(axis=1, keepdims=True)).sum(1).astype(np.float32)
+    valid = np.array([True, True, False, True])
+    means[2] = np.nan  # of no account
+    found = nets.merge_moments(valid, jnp.array(means), jnp.array(scatters), 100)
+    counted = x[valid].reshape(300, 8)
+    assert found[2] == 300
+    np.testing.assert_allclose(found[0], counted.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found[1], counted.var(0), rtol=1e-2)
 
 
 @pytest.mark.parametrize("layer", ["conv3", "fc"])

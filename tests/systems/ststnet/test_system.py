@@ -147,7 +147,7 @@ def test_the_published_numbers():
         "batch": 256,
         "epochs": 800,
         "order": "label",
-        "chunk": 16,
+        "chunk": "auto",
     }
     (stage,) = STSTNet().build(3, 6).stages
     assert (stage.source.batch, stage.source.order, stage.num_epochs) == (

@@ -1,0 +1,168 @@
+"""Tests for mer_jax/ensemble/choose.py and trial.py; by command: tests/cli."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from mer_jax.ensemble import choose
+from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.program import Layout
+from mer_jax.ensemble.trial import Trial, memory, needed, trial
+from mer_jax.train.speed import speed
+from tests import flights, toys
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Paced(toys.Relay):
+    """A relay with two things about it that are open."""
+
+    pace: Any = speed({"cpu": ("even", "uneven"), "": ("other",)})
+    breath: Any = speed({"": (1, 2)})
+
+    def build(self, num_classes, num_subjects):
+        """Returns the relay, and remembers at which pace."""
+        system = super().build(num_classes, num_subjects)
+        return dataclasses.replace(system, name=f"{self.pace} {self.breath}")
+
+
+def paced(**fields):
+    """The row, of many more steps than a trial needs."""
+    row = flights.row("relay")
+    system = Paced(**dataclasses.asdict(row.experiment.system), **fields)
+    experiment = dataclasses.replace(row.experiment, system=system)
+    return dataclasses.replace(row, experiment=experiment)
+
+
+@pytest.fixture
+def trials(monkeypatch):
+    """Makes trials cost nothing: 1 s a step, 1 MB; a test says otherwise."""
+    taken, seconds, size = [], {}, {"bytes": 10**6}
+
+    def instead(row, run, layout, stage, fields):
+        taken.append((row.system.name, layout.devices, layout.lanes))
+        took = seconds.get((*fields.values(), layout.lanes), 1.0)
+        told = {"compile_seconds": 2.0, "seconds": took, **size}
+        return Trial(lanes=layout.lanes, fields=fields, **told)
+
+    monkeypatch.setattr(choose, "trial", instead)
+    monkeypatch.setattr(choose, "memory", lambda: 1e9)
+    monkeypatch.setattr(choose, "WORTH", 1)
+    return taken, seconds, size
+
+
+FIELDS = [
+    {"pace": pace, "breath": breath} for pace in ("even", "uneven") for breath in (1, 2)
+]
+
+
+def test_open_fields_take_turns_and_the_first_of_equals_is_chosen(trials):
+    taken, row = trials[0], paced()
+    choice = choose.choose(row, row.runs, Layout())
+    devices = min(len(jax.devices()), len(row.runs))
+    assert taken == [(f"{p} {b}", devices, 1) for p, b in map(dict.values, FIELDS)]
+    assert choice.fields == FIELDS[0] and choice.lanes == 1
+    assert choice.devices == devices
+    assert [t.fields for t in choice.trials] == FIELDS and "of 4" in choice.why
+
+
+def test_what_is_clearly_faster_is_chosen(trials):
+    row = paced()
+    trials[1][("uneven", 1, 1)] = 0.98  # noise
+    assert choose.choose(row, row.runs, Layout()).fields == FIELDS[0]
+    trials[1][("uneven", 2, 1)] = 0.9
+    assert choose.choose(row, row.runs, Layout()).fields == FIELDS[3]
+
+
+def test_what_the_config_says_is_not_open(trials):
+    taken, row = trials[0], paced(pace="uneven", breath=2)
+    choice = choose.choose(row, row.runs, Layout())
+    assert choice.fields == {} and len(taken) == 1
+    assert choose.applied(row, Layout(), choice)[0] is row
+
+
+def test_few_steps_and_plans_make_no_trial(trials, monkeypatch):
+    taken, row = trials[0], paced()
+    assert choose.choose(row, row.runs, Layout(), measure=False).why == "by rule"
+    monkeypatch.setattr(choose, "WORTH", 10**9)
+    choice = choose.choose(row, row.runs, Layout())
+    assert not taken and "no trial pays" in choice.why and choice.fields == FIELDS[0]
+    few = choose.choose(row, row.runs[:2], Layout())
+    assert few.devices == 2
+
+
+def test_a_cpu_takes_as_many_devices_as_its_memory_holds(trials):
+    row = paced()
+    trials[2]["bytes"] = int(0.3e9)  # of 0.8e9
+    assert choose.choose(row, row.runs, Layout()).devices == 2
+    asked = choose.choose(row, row.runs, Layout(devices=3), free={"lanes"})
+    assert asked.devices == 3  # it was asked for
+
+
+def test_elsewhere_lanes_double_until_they_do_not_pay(trials, monkeypatch):
+    monkeypatch.setattr(choose, "on_cpu", lambda: False)
+    taken, seconds, _ = trials
+    row = paced(breath=1)
+    for pace in ("even", "uneven"):
+        seconds[(pace, 2)] = 0.6
+        seconds[(pace, 4)] = 0.59 if pace == "even" else 0.7
+    choice = choose.choose(row, row.runs, Layout(devices=1), free={"lanes"})
+    assert [lanes for *_, lanes in taken] == [1, 1, 2, 2, 4, 4]
+    assert (choice.lanes, choice.fields) == (4, {"pace": "even"})
+    fixed = choose.choose(row, row.runs, Layout(devices=1, lanes=2), free=set())
+    assert fixed.lanes == 2
+
+
+def test_lanes_that_would_not_fit_are_not_tried(trials, monkeypatch):
+    monkeypatch.setattr(choose, "on_cpu", lambda: False)
+    taken, seconds, size = trials
+    size["bytes"] = int(0.5e9)
+    row = paced(pace="even", breath=1)
+    choice = choose.choose(row, row.runs, Layout(devices=1), free={"lanes"})
+    assert [lanes for *_, lanes in taken] == [1] and choice.lanes == 1
+
+
+def test_a_choice_is_kept_for_its_row_and_what_was_asked_for(tmp_path, trials):
+    ledger, row = Ledger(tmp_path), paced()
+    assert choose.kept(ledger, row, Layout()) is None
+    choice = choose.choose(row, row.runs, Layout())
+    choose.keep(ledger, row, choice)
+    assert choose.kept(ledger, row, Layout()) == choice
+    assert choose.kept(ledger, row, Layout(lanes=2), free={"devices"}) is None
+    assert choose.kept(ledger, row, Layout(devices=1), free={"lanes"}) is None
+    other = dataclasses.replace(row.experiment, name="other")
+    assert (
+        choose.kept(ledger, dataclasses.replace(row, experiment=other), Layout())
+        is None
+    )
+
+
+def test_what_is_chosen_changes_the_system_and_not_the_names_of_runs(trials):
+    row = paced()
+    trials[1][("uneven", 2, 1)] = 0.5
+    choice = choose.choose(row, row.runs, Layout())
+    done, where = choose.applied(row, Layout(), choice)
+    assert done.system.name == "uneven 2"
+    assert [run.id for run in done.runs] == [run.id for run in row.runs]
+    assert (where.devices, where.lanes) == (choice.devices, choice.lanes)
+
+
+@pytest.mark.parametrize("name", ["relay", "duel", "reel"])
+def test_a_trial_takes_steps_of_any_stage_and_knows_its_memory(name):
+    row = flights.row(name)
+    stage = choose.heaviest(
+        row, row.runs[0], Layout(), choose.Choice(devices=1, lanes=1, fields={}, why="")
+    )
+    found = trial(row, row.runs[0], Layout(devices=2), stage, {"a": 1})
+    assert found.lanes == 1 and found.fields == {"a": 1}
+    assert 0 < found.seconds < 1 and found.compile_seconds > 0
+    pixels = sum(x.nbytes for x in row.corpus.features.values())
+    assert found.bytes > pixels  # the resident clips are an argument
+
+
+def test_memory_is_told_in_bytes():
+    compiled = jax.jit(lambda x: x + 1).lower(np.zeros(1000, np.float32)).compile()
+    assert 8000 <= needed(compiled.memory_analysis()) < 20_000
+    assert memory() > 1e8
