@@ -60,7 +60,13 @@ PROTOCOLS = {
 }
 
 
-@pytest.mark.parametrize("name", PROTOCOLS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name == "cde3" else pytest.mark.slow)
+        for name in PROTOCOLS
+    ],
+)
 def test_a_protocol_finds_its_published_sample(name, twin, tmp_path):
     configs, counts, subjects = PROTOCOLS[name]
     clips = clips_of(configs, twin, tmp_path)

@@ -57,8 +57,8 @@ every_published_system = pytest.mark.parametrize(
 )
 
 
-def every_system_on(*layouts, default=CHEAP):
-    """Systems times layouts; by default those in `default`, and without lanes."""
+def every_system_on(*layouts, default=CHEAP, by_default=BY_DEFAULT):
+    """Systems times layouts; those of both defaults also without -m slow."""
     return pytest.mark.parametrize(
         ("name", "layout"),
         [
@@ -66,7 +66,7 @@ def every_system_on(*layouts, default=CHEAP):
                 name,
                 layout,
                 marks=()
-                if name in default and layout in BY_DEFAULT
+                if name in default and layout in by_default
                 else pytest.mark.slow,
                 id=f"{name}-{layout.devices}x{layout.lanes}-{layout.spmd}",
             )
@@ -130,7 +130,7 @@ def by_hand(tmp_path):
 # One step.
 
 
-@every_light_system  # of the others, in default runs, tests of parity with PyTorch
+@every_cheap_system  # of the others, in default runs, tests of parity with PyTorch
 def test_one_step_gives_the_golden_numbers(name):
     golden = json.loads(golden_step.FILE.read_text())
     assert name in golden["systems"], (
@@ -227,7 +227,7 @@ def soil(patch, row, program, clips, **more):
         patch.setattr(program, "feed", feed)
 
 
-@every_system
+@every_light_system
 def test_held_out_clips_leave_no_bit_in_the_trained_state(name, by_hand, monkeypatch):
     row, program = flights.row(name), flights.program(name)
     for fold in (row.folds[0], row.folds[-1]):  # the first clip is in the first fold
@@ -255,7 +255,7 @@ def test_a_training_clip_does_leave_its_mark(name, by_hand, monkeypatch):
         assert flights.differing(clean[stage.name][1], after)
 
 
-@every_system
+@every_light_system
 def test_only_trained_leaves_and_their_statistics_move(name, by_hand):
     row = flights.row(name)
     told = by_hand(name, row.folds[0].name)
@@ -328,7 +328,7 @@ def land_in_pieces(row, program, folds, directory, pieces):
     return flights.land(row, program, folds, directory)
 
 
-@every_light_system
+@every_cheap_system
 def test_a_run_interrupted_after_every_step_is_the_same_bitwise(name, alone, tmp_path):
     row, program = flights.row(name), flights.program(name)
     fold = flights.folds_of(row, steps=3)[0]
@@ -337,7 +337,7 @@ def test_a_run_interrupted_after_every_step_is_the_same_bitwise(name, alone, tmp
     assert not flights.differing(alone(name, fold), flights.lane(resumed, 0))
 
 
-@every_system_on(FOUR, PMAP, TWO_BY_TWO, PMAP_TWO_BY_TWO)
+@every_system_on(FOUR, PMAP, TWO_BY_TWO, PMAP_TWO_BY_TWO, by_default=(FOUR,))
 def test_a_wave_interrupted_in_the_middle_is_the_same_bitwise(name, layout, tmp_path):
     row, program = flights.row(name), flights.program(name, layout)
     folds = flights.folds_of(row, steps=3)[:4]

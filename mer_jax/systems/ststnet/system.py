@@ -26,7 +26,7 @@ from mer_jax.train.stage import (
 )
 from mer_jax.typing import Order
 
-CHUNKS: Mapping[str, tuple[int | None, ...]] = {"cpu": (32, 16, 64), "": (None,)}
+CHUNKS: Mapping[str, tuple[int | None, ...]] = {"cpu": (16, 32, 64), "": (None,)}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -370,6 +370,7 @@ def test_clipping_keeps_the_gradient_of_the_information_no_longer(kind):
     assert jnp.linalg.norm(added) == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_whole_loss():
     """Put together from pieces, it equals automatic differentiation of the sum."""
     changes = {"mi": 0.3, "mi_clip": "none", "mi_clamp": False}

@@ -168,6 +168,7 @@ def test_a_row_of_the_ablation_trains(terms):
     )
 
 
+@pytest.mark.slow
 def test_a_discriminator_begins_the_same_whoever_else_is_asked():
     batch, state = begun()["align"]
     alone = stage_named("align", **without_all_but(("lt",)))
