@@ -110,6 +110,7 @@ def report_row(ledger: Ledger, row: dict[str, Any]) -> Row:
             pools=[PoolInfo(**pool) for pool in row.get("pools", ())],
         ),
         settings=_named(row["settings"]),
+        caveat=row.get("caveat", ""),  # older manifests have none
         provenance=collected.provenance,
         published=[Published(**p) for p in row["published"]],
         sample_clips=_sample_clips(collected.shown, row["clips"]),

@@ -56,6 +56,8 @@ def _row(
     lines = [titled(f"## {row.name}", row.stamp), ""]
     if row.warning:
         lines += [f"> **{row.warning}. {NO_RESULT}**", ""]
+    if row.caveat:
+        lines += [f"> {row.caveat}", ""]
     lines += _headline(row)
     if len(row.cuts) > 1:
         lines += _corpora(row)

@@ -174,6 +174,7 @@ class Row:
       synthetic: True stamps every place a score is printed.
       protocol: what was to be scored.
       selection: how the epoch was chosen.
+      caveat: what the system says of itself, '' if nothing.
       settings: configuration or overrides; nested mappings are flattened by dots.
       provenance: versions, devices, lanes, host, commit, wall seconds per run, ...
       published: numbers of others; those of corpora not scored here are ignored.
@@ -191,6 +192,7 @@ class Row:
     synthetic: bool
     protocol: ProtocolInfo
     selection: str = RULES[0].text
+    caveat: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     provenance: Mapping[str, object] = field(default_factory=dict)
     published: Sequence[Published] = ()

@@ -192,6 +192,7 @@ def _result(row: Row) -> dict[str, object]:
         "stamp": row.stamp,
         "complete": results.complete,
         "warning": row.warning,
+        "caveat": row.caveat,
         "is_result": everything.ladder[0].is_result and not row.warning,
         **_numbers(row, everything),
         "per_corpus": {cut.name: _numbers(row, cut) for cut in corpora},

@@ -169,6 +169,7 @@ def _lines(row: Row) -> list[str]:
     intervals = everything.intervals
     lines = [row.name]
     lines += [f"  {row.stamp}"] if row.stamp else []
+    lines += [f"  {row.caveat}"] if row.caveat else []
     lines += [f"  {row.warning}. {NO_RESULT}"] if row.warning else []
     lines += [
         f"  protocol {row.protocol.name} ({row.protocol.hash}); {sample(row)}",

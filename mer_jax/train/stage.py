@@ -214,6 +214,7 @@ class System:
         last stage, in evaluation mode.
       maps: of these nets, by name: what reports look at by Grad-CAM.
       frames: shape and dtype of one frame, for stages whose source is of frames.
+      caveat: what is said beside every score, '' if nothing need be.
     """
 
     name: str
@@ -222,6 +223,7 @@ class System:
     predict: Callable[[Params, ModelState, Batch], jax.Array]
     maps: Mapping[str, Map] = dataclasses.field(default_factory=dict)
     frames: jax.ShapeDtypeStruct | None = None
+    caveat: str = ""
 
     def __post_init__(self):
         """Checks that names tell the stages apart, and the updates of each."""

@@ -1,11 +1,15 @@
 """Tests for mer_jax/report/text.py."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 
 from mer_jax.metrics import Difference, Differences, Interval, Permutation
 from mer_jax.report import STAMP, text_summary
 from mer_jax.report.differences import Compared
+from mer_jax.report.tables import report_json
 from mer_jax.report.text import (
     compared_how,
     difference,
@@ -15,6 +19,7 @@ from mer_jax.report.text import (
 )
 
 from .made import POOL, row, seed_gaps, with_pools
+from .test_markdown import markdown
 
 
 def test_numbers_have_three_decimals_and_say_when_there_is_none():
@@ -156,3 +161,14 @@ def test_the_differences_of_the_summary_carry_stamps_and_warnings():
     assert stamp == f"  {STAMP}"
     assert first.startswith("  INCOMPLETE: 6 of 8 folds")
     assert second.startswith("  b  ") and "; INCOMPLETE: 6 of 8 folds" in second
+
+
+def test_what_a_system_says_of_itself_stands_beside_its_scores():
+    said = "a reading of prose, not the paper's"
+    plain, told = row(), dataclasses.replace(row("b"), caveat=said)
+    summary = text_summary([plain, told])
+    assert summary.count(said) == 1
+    assert f"b\n  {said}\n" in summary
+    assert markdown(told).count(said) == 1
+    report = json.loads(report_json([plain, told]))
+    assert [one["caveat"] for one in report["results"]] == ["", said]

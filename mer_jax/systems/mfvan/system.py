@@ -23,6 +23,10 @@ from mer_jax.train.optimizers import WeightDecay, optimizer
 from mer_jax.train.speed import speed
 from mer_jax.train.stage import Stage, System
 
+CAVEAT = (
+    "A reconstruction: the paper's equations, sizes and tables are lost, so these are "
+    "scores of our reading of its prose, not the paper's"
+)
 SCALES = (0, 1, 2)  # of the image, of the student's first and of its second map
 TeacherScope = Literal["fold", "once"]
 RIFeature = Literal["encoder", "residual"]
@@ -104,6 +108,7 @@ class MFVAN:
             stages=stages,
             predict=last.predict,
             maps=self._maps(),
+            caveat=CAVEAT,
         )
 
     def _maps(self) -> dict[str, Map]:

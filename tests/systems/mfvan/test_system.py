@@ -239,3 +239,7 @@ def test_labels_are_asked_for_by_the_last_stage_alone():
     other = {**batch, "label": jnp.full_like(batch["label"], -1)}
     _, again = step(state, other)
     assert metrics == again
+
+
+def test_its_scores_are_called_those_of_a_reconstruction():
+    assert MFVAN().build(3, 1).caveat.startswith("A reconstruction")
