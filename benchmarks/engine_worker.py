@@ -26,7 +26,7 @@ def work(
       program: of all lanes.
       stage: its name; earlier stages that it starts from are as they begin.
       rows: int32[rows], positions of a step's clips.
-      count: `(step, state, index, clips)`, arguments as of the program's step ->
+      count: `(step, state, index, clips, remembered)`, as the program takes them ->
         "products" of a step per sample, and "more" for the result.
       start: when the worker began, by `time.perf_counter`.
     """
@@ -42,7 +42,7 @@ def work(
     state = program.init(stage)(*begun, finished, program.clips)
     step = program.step(stage, False)
     remembered = program.remembered(stage, state)
-    counted = count(step, state, index, program.clips)
+    counted = count(step, state, index, program.clips, remembered)
 
     def steps(number):
         nonlocal state
