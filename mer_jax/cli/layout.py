@@ -17,7 +17,9 @@ from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.lift import run_mesh
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.rows import Row
+from mer_jax.ensemble.trial import Trial
 from mer_jax.errors import UserError
+from mer_jax.report.text import count
 
 
 def layout_of(options: RunOptions) -> Layout:
@@ -68,6 +70,7 @@ def choice_of(
     options: RunOptions,
     row: Row,
     runs: Sequence[Run],
+    layout: Layout,
     ledger: Ledger,
     screen: Console,
     *,
@@ -78,14 +81,14 @@ def choice_of(
     Args:
       options: of the command.
       row: the row.
-      runs: of it that are to be trained.
+      runs: all that are wanted of it, done already or not.
+      layout: what was asked for.
       ledger: of the workdir, which may not be there yet.
       screen: told that it takes a while.
       measure: whether trials are allowed.
     """
-    layout = layout_of(options)
     free = frozenset(n for n in choose.FREE if getattr(options, n) is None)
-    choice = choose.kept(ledger, row, layout, free=free)
+    choice = choose.kept(ledger, row, runs, layout, free=free)
     if choice is not None:
         return choice
     with screen.status("measuring how it is computed fastest"):
@@ -94,10 +97,12 @@ def choice_of(
 
 def told(choice: Choice) -> str:
     """Returns it in a line."""
-    devices = f"{choice.devices} device{'s' * (choice.devices > 1)}"
-    where = f"on {devices}, {choice.lanes} lane{'s' * (choice.lanes > 1)} each"
-    fields = "".join(f", {name}={value}" for name, value in choice.fields.items())
-    return f"{where}{fields}: {choice.why}"
+    return f"on {count(choice.devices, 'device')}, {_way(choice)}: {choice.why}"
+
+
+def _way(of: Choice | Trial) -> str:
+    fields = "".join(f", {name}={value}" for name, value in of.fields.items())
+    return f"{count(of.lanes, 'lane')} each{fields}"
 
 
 def explained(choice: Choice) -> Iterator[str]:
@@ -106,11 +111,10 @@ def explained(choice: Choice) -> Iterator[str]:
         return
     yield f"a step of one run, stage {choice.stage}:"
     for trial in choice.trials:
-        fields = "".join(f", {name}={value}" for name, value in trial.fields.items())
         same = (trial.lanes, trial.fields) == (choice.lanes, choice.fields)
         yield (
-            f"{1000 * trial.seconds:9.3f} ms  {trial.lanes} lane"
-            f"{'s' * (trial.lanes > 1)}{fields}; {trial.bytes / 1e6:.3g} MB on each "
-            f"device, compiled in {trial.compile_seconds:.1f} s"
+            f"{1000 * trial.seconds:9.3f} ms  {_way(trial)}; "
+            f"{trial.bytes / 1e6:.3g} MB on each device, compiled in "
+            f"{trial.compile_seconds:.1f} s"
             f"{'  <- chosen' if same else ''}"
         )

@@ -121,7 +121,7 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
     )
     if not left:
         return
-    choice = choice_of(options, row, left, ledger, screen)
+    choice = choice_of(options, row, chosen, layout, ledger, screen)
     choose.keep(ledger, row, choice)
     screen.print(f"computed {told(choice)}")
     row, layout = choose.applied(row, layout, choice)
@@ -170,7 +170,7 @@ def plan_command(
     for row in _open(experiments, screen):
         folds = folds_of(options, row)
         runs = sweep.chosen(row, folds, inner=options.inner_val)
-        choice = choice_of(options, row, runs, ledger, screen, measure=explain)
+        choice = choice_of(options, row, runs, layout, ledger, screen, measure=explain)
         row, where = choose.applied(row, layout, choice)
         planned = plan(
             row,

@@ -24,6 +24,7 @@ from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.trial import Trial, memory, on_cpu, trial
+from mer_jax.errors import UserError
 from mer_jax.files import write_atomic
 
 FILE = "chosen.json"
@@ -43,6 +44,7 @@ class Choice:
       lanes: runs per device.
       fields: open fields of the system's config and their values.
       why: in words.
+      runs: how many it was chosen for, of which a device has one at least.
       stage: on which the trials were made, or ''.
       trials: in the order they were made.
     """
@@ -51,6 +53,7 @@ class Choice:
     lanes: int
     fields: Mapping[str, Any]
     why: str
+    runs: int
     stage: str = ""
     trials: tuple[Trial, ...] = ()
 
@@ -73,13 +76,14 @@ def choose(
       measure: whether trials are allowed.
     """
     devices = layout.devices or len(jax.devices())
-    lanes = layout.lanes
     if "devices" in free:
         devices = max(1, min(devices, len(runs)))
-    if "lanes" in free:
-        lanes = 1
     rule = Choice(
-        devices=devices, lanes=lanes, fields=next(formulations(row)), why="by rule"
+        devices=devices,
+        lanes=1 if "lanes" in free else layout.lanes,
+        fields=next(formulations(row)),
+        why="by rule",
+        runs=len(runs),
     )
     steps = sum(row.total_steps(run) for run in runs)
     if measure and steps >= WORTH:
@@ -117,6 +121,7 @@ def _by_trial(row: Row, runs, layout: Layout, rule: Choice, free) -> Choice:
         lanes=best.lanes,
         fields=best.fields,
         why=f"fastest of {len(trials)} measured" if len(trials) > 1 else "by rule",
+        runs=len(runs),
         stage=stage,
         trials=tuple(trials),
     )
@@ -189,9 +194,21 @@ def _here() -> str:
 
 
 def kept(
-    ledger: Ledger, row: Row, layout: Layout, *, free: Collection[str] = FREE
+    ledger: Ledger,
+    row: Row,
+    runs: Sequence[Run],
+    layout: Layout,
+    *,
+    free: Collection[str] = FREE,
 ) -> Choice | None:
-    """Returns what was chosen before for this row and kind of device, if it serves."""
+    """Returns what was chosen before for this row and kind of device, if it serves.
+
+    Chosen for a part of the runs, by trial, it holds but for the number of devices;
+    by rule, it does not serve.
+
+    Raises:
+      UserError: if the workdir's file of choices cannot be read.
+    """
     found = _read(ledger).get(row.experiment.name, {}).get(_here())
     if found is None:
         return None
@@ -199,7 +216,17 @@ def kept(
     choice = Choice(**found, trials=trials)
     asked = {"devices": layout.devices or len(jax.devices()), "lanes": layout.lanes}
     same = all(getattr(choice, k) == v for k, v in asked.items() if k not in free)
-    return choice if same and choice.devices <= len(jax.devices()) else None
+    if not same or choice.devices > len(jax.devices()):
+        return None
+    if len(runs) <= choice.runs:
+        return choice
+    if not choice.trials:
+        return None
+    choice = dataclasses.replace(choice, runs=len(runs))
+    if "devices" not in free:
+        return choice
+    most = dataclasses.replace(choice, devices=min(len(jax.devices()), len(runs)))
+    return dataclasses.replace(choice, devices=_fitting(choice.trials[-1], most))
 
 
 def keep(ledger: Ledger, row: Row, choice: Choice) -> None:
@@ -211,4 +238,10 @@ def keep(ledger: Ledger, row: Row, choice: Choice) -> None:
 
 def _read(ledger: Ledger) -> dict[str, Any]:
     path = ledger.workdir / FILE
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not readable JSON ({error}). Delete it: what it holds is "
+            "measured again"
+        ) from error

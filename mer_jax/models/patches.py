@@ -6,32 +6,16 @@ import jax
 import jax.numpy as jnp
 
 
-def patches(images: jax.Array, size: int, padding: int) -> jax.Array:
-    """Returns every `size` x `size` window, flattened, at stride 1.
-
-    XLA's CPU backend runs the weight gradient of a padded or looped convolution
-    ten to fifty times slower than the matrix product of these windows.
-
-    Args:
-      images: [B, H, W, C].
-      size: window edge, pixels.
-      padding: zeros added on each side, pixels.
-
-    Returns:
-      [B, H', W', size * size * C], H' = H + 2 * padding - size + 1; the last axis
-      runs over rows, then columns, then channels, like a reshaped HWIO kernel.
-    """
-    border = (padding, padding)
-    return windows(images, (size, size), (1, 1), (border, border))
-
-
 def windows(
     images: jax.Array,
     size: Sequence[int],
     strides: Sequence[int],
     padding: Sequence[tuple[int, int]],
 ) -> jax.Array:
-    """Returns the windows of any shape and stride, see `patches`.
+    """Returns every window, flattened.
+
+    XLA's CPU backend runs the weight gradient of a padded or looped convolution
+    ten to fifty times slower than the matrix product of these windows.
 
     Args:
       images: [B, H, W, C].
@@ -40,7 +24,8 @@ def windows(
       padding: zeros (before, after) rows and columns.
 
     Returns:
-      [B, H', W', rows * columns * C].
+      [B, H', W', rows * columns * C]; the last axis runs over rows, then columns, then
+      channels, like a reshaped HWIO kernel.
     """
     padded = jnp.pad(images, ((0, 0), *padding, (0, 0)))
     # Columns first, then rows: two concatenations of long runs move the same

@@ -11,6 +11,7 @@ from mer_jax.ensemble import choose
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.trial import Trial, memory, needed, trial
+from mer_jax.errors import UserError
 from mer_jax.train.speed import speed
 from tests import flights, toys
 
@@ -126,17 +127,42 @@ def test_lanes_that_would_not_fit_are_not_tried(trials, monkeypatch):
 
 def test_a_choice_is_kept_for_its_row_and_what_was_asked_for(tmp_path, trials):
     ledger, row = Ledger(tmp_path), paced()
-    assert choose.kept(ledger, row, Layout()) is None
+    assert choose.kept(ledger, row, row.runs, Layout()) is None
     choice = choose.choose(row, row.runs, Layout())
     choose.keep(ledger, row, choice)
-    assert choose.kept(ledger, row, Layout()) == choice
-    assert choose.kept(ledger, row, Layout(lanes=2), free={"devices"}) is None
-    assert choose.kept(ledger, row, Layout(devices=1), free={"lanes"}) is None
-    other = dataclasses.replace(row.experiment, name="other")
-    assert (
-        choose.kept(ledger, dataclasses.replace(row, experiment=other), Layout())
-        is None
+    assert choose.kept(ledger, row, row.runs, Layout()) == choice
+    assert choose.kept(ledger, row, row.runs, Layout(lanes=2), free={"devices"}) is None
+    assert choose.kept(ledger, row, row.runs, Layout(devices=1), free={"lanes"}) is None
+    experiment = dataclasses.replace(row.experiment, name="other")
+    other = dataclasses.replace(row, experiment=experiment)
+    assert choose.kept(ledger, other, row.runs, Layout()) is None
+
+
+def test_a_choice_for_some_runs_gives_more_of_them_more_devices(tmp_path, trials):
+    ledger, row = Ledger(tmp_path), paced()
+    trials[1][("uneven", 2, 1)] = 0.5
+    choose.keep(ledger, row, choose.choose(row, row.runs[:1], Layout()))
+    trials[1].clear()
+    one, all_ = (
+        choose.kept(ledger, row, r, Layout()) for r in (row.runs[:1], row.runs)
     )
+    assert one.devices == 1 < all_.devices == min(len(jax.devices()), len(row.runs))
+    assert one.fields == all_.fields == FIELDS[3]  # chosen once
+
+
+def test_a_rule_for_few_steps_does_not_bind_more_of_them(tmp_path, trials, monkeypatch):
+    ledger, row = Ledger(tmp_path), paced()
+    monkeypatch.setattr(choose, "WORTH", 10**9)
+    choose.keep(ledger, row, choose.choose(row, row.runs[:1], Layout()))
+    assert choose.kept(ledger, row, row.runs[:1], Layout()).devices == 1
+    assert choose.kept(ledger, row, row.runs, Layout()) is None
+
+
+def test_a_broken_file_of_choices_is_told_of(tmp_path):
+    (tmp_path / choose.FILE).write_text("{")
+    row = paced()
+    with pytest.raises(UserError, match="Delete it"):
+        choose.kept(Ledger(tmp_path), row, row.runs, Layout())
 
 
 def test_what_is_chosen_changes_the_system_and_not_the_names_of_runs(trials):
@@ -153,7 +179,10 @@ def test_what_is_chosen_changes_the_system_and_not_the_names_of_runs(trials):
 def test_a_trial_takes_steps_of_any_stage_and_knows_its_memory(name):
     row = flights.row(name)
     stage = choose.heaviest(
-        row, row.runs[0], Layout(), choose.Choice(devices=1, lanes=1, fields={}, why="")
+        row,
+        row.runs[0],
+        Layout(),
+        choose.Choice(devices=1, lanes=1, fields={}, why="", runs=1),
     )
     found = trial(row, row.runs[0], Layout(devices=2), stage, {"a": 1})
     assert found.lanes == 1 and found.fields == {"a": 1}

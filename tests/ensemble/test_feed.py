@@ -307,7 +307,7 @@ def test_a_plan_counts_steps_over_frames_and_their_bytes(drawn, tmp_path, capsys
     assert (resident.frames_way, stream.frames_way) == WAYS
     assert resident.resident_bytes - stream.resident_bytes == frames.num_bytes
     assert resident.stages[0].step_bytes == stream.stages[0].step_bytes
-    choice = Choice(devices=1, lanes=1, fields={}, why="asked for")
+    choice = Choice(devices=1, lanes=1, fields={}, why="asked for", runs=1)
     print_plans([(found, choice) for found in plans])
     told = capsys.readouterr().out
     for way in WAYS:

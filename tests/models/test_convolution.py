@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mer_jax.models.convolution import for_cpu, im2col
-from mer_jax.models.patches import patches
+from mer_jax.models.patches import windows
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(2, 7, 6, 3)).astype(np.float32)
@@ -52,7 +52,8 @@ def test_it_is_the_convolution_with_its_gradients(size, stride, padding):
 def test_at_stride_one_windows_are_patches(size, padding):
     kernel = np.eye(size * size * 3, dtype=np.float32).reshape(size, size, 3, -1)
     found = im2col(IMAGES, kernel, (1, 1), [(padding, padding)] * 2)
-    np.testing.assert_allclose(found, patches(IMAGES, size, padding), atol=1e-6)
+    expected = windows(IMAGES, (size, size), (1, 1), [(padding, padding)] * 2)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_rows_and_columns_may_differ():

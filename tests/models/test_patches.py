@@ -4,9 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from mer_jax.models.patches import patches
+from mer_jax.models.patches import windows
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 5, 7, 3)).astype(np.float32)
+
+
+def patches(images, size, padding):
+    """Square windows at stride 1."""
+    return windows(images, (size, size), (1, 1), [(padding, padding)] * 2)
 
 
 def naive(images, size, padding):
