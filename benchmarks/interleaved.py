@@ -7,7 +7,8 @@ second; a ratio is the median over rounds of the engine's in the same round, at 
 best, over that way's. On a CPU the engine also has a device for every core, as
 `mer run` has, and PyTorch a process. The headline is the lowest ratio. Processor time
 per sample, of all threads, the least of the rounds, is what is left of a crowded
-machine's noise; PyTorch's of 2 threads includes their waiting.
+machine's noise; PyTorch's of 2 threads includes their waiting. All have memory in huge
+pages, as `mer run` has (`mer_jax.cli.start`).
 
 On a GPU the engine computes in bfloat16, too, and the table has the utilisation: the
 step's products (`mer_jax.ensemble.flops`) over the time and the rate at which the card
@@ -29,6 +30,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from mer_jax.cli.start import HUGE_PAGES
 
 HERE = Path(__file__).parent
 TURN = 1.0  # seconds, about
@@ -82,7 +85,7 @@ class Way:
     def start(self, patience: float) -> dict | None:
         """Returns what the worker says when ready; None if it fails or takes longer."""
         # Of a GPU, where JAX would take three quarters, each takes what it needs.
-        own = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **os.environ}
+        own = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", **HUGE_PAGES, **os.environ}
         own |= {name: str(value) for name, value in self.more.items() if value}
         self.processes = [
             subprocess.Popen(

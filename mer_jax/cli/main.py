@@ -224,7 +224,7 @@ def list_() -> None:
 
 
 def main() -> None:
-    """Runs the command line; the console script `mer`."""
+    """Runs the command line."""
     import absl.flags
     import absl.logging
 

@@ -212,8 +212,15 @@ def kept(
     found = _read(ledger).get(row.experiment.name, {}).get(_here())
     if found is None:
         return None
-    trials = tuple(Trial(**each) for each in found.pop("trials"))
-    choice = Choice(**found, trials=trials)
+    try:
+        trials = tuple(Trial(**each) for each in found.pop("trials"))
+        choice = Choice(**found, trials=trials)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{ledger.workdir / FILE}: the choice of {row.experiment.name} on "
+            f"{_here()!r} is not one this version writes ({error}). Delete the file: "
+            "what it holds is measured again"
+        ) from error
     asked = {"devices": layout.devices or len(jax.devices()), "lanes": layout.lanes}
     same = all(getattr(choice, k) == v for k, v in asked.items() if k not in free)
     if not same or choice.devices > len(jax.devices()):

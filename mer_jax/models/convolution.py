@@ -61,10 +61,10 @@ def for_cpu(
 ) -> jax.Array:
     """The fastest convolution on a CPU, by shape, for one net outside loops.
 
-    `im2col` for maps of an edge shorter than the kernel's or than 3 pixels, where
-    XLA's own is up to fifty times slower. `winograd` for 3x3 kernels of stride 1, 64
-    channels or more and float32 at least, on maps that its tiles of 2x2 pixels fill
-    well. For all others XLA's.
+    `im2col` for maps of an edge shorter than the kernel's, and where strides leave
+    fewer than 3 pixels of one, where XLA's own is up to fifty times slower. `winograd`
+    for 3x3 kernels of stride 1, 64 channels or more and float32 at least, on maps that
+    its tiles of 2x2 pixels fill well. For all others XLA's.
 
     Args:
       lhs: [B, H, W, C] images.
@@ -77,11 +77,12 @@ def for_cpu(
       [B, H', W', O].
     """
     edges = lhs.shape[1:3]
+    left = [-(-n // s) for n, s in zip(edges, window_strides, strict=True)]
     tiled = all(n > 4 or n in (2, 4) for n in edges)
     wide = min(rhs.shape[2:]) >= MANY and jnp.finfo(lhs.dtype).bits >= 32
     convolve: Convolution = jax.lax.conv_general_dilated
     if rhs.shape[:2] == (3, 3) and {*window_strides} == {1} and tiled and wide:
         convolve = winograd
-    elif min(edges) < max(3, *rhs.shape[:2]):
+    elif min(edges) < max(rhs.shape[:2]) or min(left) < 3:
         convolve = im2col
     return convolve(lhs, rhs, window_strides, padding, **more)

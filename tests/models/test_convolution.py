@@ -90,6 +90,8 @@ def ways(program):
         (2, 64, 3, 1, jnp.bfloat16, PRODUCT),
         (2, 64, 2, 1, np.float32, PRODUCT),
         (3, 64, 3, 1, np.float32, NATIVE),
+        (4, 64, 3, 2, np.float32, PRODUCT),
+        (5, 64, 3, 2, np.float32, NATIVE),
         (6, 3, 7, 2, np.float32, PRODUCT),
         (7, 3, 7, 2, np.float32, NATIVE),
         (7, 63, 3, 1, np.float32, NATIVE),
