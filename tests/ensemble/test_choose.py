@@ -1,6 +1,7 @@
 """Tests for mer_jax/ensemble/choose.py and trial.py; by command: tests/cli."""
 
 import dataclasses
+import json
 from typing import Any
 
 import jax
@@ -163,6 +164,18 @@ def test_a_broken_file_of_choices_is_told_of(tmp_path):
     row = paced()
     with pytest.raises(UserError, match="Delete it"):
         choose.kept(Ledger(tmp_path), row, row.runs, Layout())
+
+
+@pytest.mark.parametrize("missing", ["devices", "runs", "trials"])
+def test_a_choice_of_another_version_is_told_of(tmp_path, trials, missing):
+    ledger, row = Ledger(tmp_path), paced()
+    choose.keep(ledger, row, choose.choose(row, row.runs, Layout()))
+    rows = json.loads((tmp_path / choose.FILE).read_text())
+    for each in rows[row.experiment.name].values():
+        del each[missing]
+    (tmp_path / choose.FILE).write_text(json.dumps(rows))
+    with pytest.raises(UserError, match=f"{choose.FILE}.*{missing}.*Delete the file"):
+        choose.kept(ledger, row, row.runs, Layout())
 
 
 def test_what_is_chosen_changes_the_system_and_not_the_names_of_runs(trials):
