@@ -1,5 +1,6 @@
 """`--set a.b=value` on frozen dataclasses, and the sweeps it spans."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -102,8 +103,10 @@ def parse_value(text: str, kind: Any, path: str) -> Any:
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and type(None) in arguments:
             return None
-        (inner,) = [a for a in arguments if a is not type(None)]
-        return parse_value(text, inner, path)
+        for either in (a for a in arguments if a is not type(None)):
+            with contextlib.suppress(UserError):
+                return parse_value(text, either, path)
+        raise wrong
     if origin is typing.Literal:
         matches = [a for a in arguments if str(a) == text]
         if not matches:

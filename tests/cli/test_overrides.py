@@ -18,7 +18,7 @@ class Numbers:
     epochs: int = 3
     filters: tuple[int, ...] = (1, 2)
     order: Literal["label", "shuffled"] = "label"
-    chunk: int | None = None
+    chunk: int | Literal["auto"] | None = None
     flip: bool = False
     init_weights: str | None = None
 
@@ -43,6 +43,8 @@ def experiment(**changes) -> Experiment:
         ("system.filters", "[]", ()),
         ("system.order", "shuffled", "shuffled"),
         ("system.chunk", "none", None),
+        ("system.chunk", "32", 32),
+        ("system.chunk", "auto", "auto"),
         ("system.chunk", "16", 16),
         ("system.flip", "True", True),
         ("system.init_weights", "../w 1.safetensors", "../w 1.safetensors"),
