@@ -21,9 +21,10 @@ def in_huge_pages() -> None:
     On a CPU, XLA asks for the memory of a step anew each time. In pages of 4 KiB a
     step of MoExt takes a quarter longer. The C library reads its settings only when a
     process begins; those that the user made stay. Elsewhere than on Linux nothing
-    happens.
+    happens, nor under a debugger, nor where the program itself came by standard input.
     """
-    if sys.platform != "linux" or HUGE_PAGES.keys() & os.environ.keys():
+    again = len(sys.orig_argv) > 1 and sys.orig_argv[1] != "-" and not sys.gettrace()
+    if not again or sys.platform != "linux" or HUGE_PAGES.keys() & os.environ.keys():
         return
     command = [sys.executable, *sys.orig_argv[1:]]
     os.execve(sys.executable, command, {**os.environ, **HUGE_PAGES})

@@ -42,6 +42,19 @@ def test_settings_of_the_user_stay():
     assert output == "glibc.malloc.arena_max=1"
 
 
+@linux
+def test_a_program_from_standard_input_is_not_lost():
+    done = subprocess.run(
+        [sys.executable, "-", "run"],
+        input=TOLD + "print(sys.argv[1:]); sys.exit(3)",
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != NAME},
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (3, "['run']")
+
+
 @pytest.mark.skipif(
     not (MODES.exists() and "[madvise]" in MODES.read_text()),
     reason="this system does not leave huge pages to the program",
@@ -58,7 +71,6 @@ def test_memory_comes_in_huge_pages():
 
 
 def test_help_of_the_script():
-    code = "import sys; sys.argv[0] = 'mer'; from mer_jax.cli.start import start; start()"
-    process, output = python(code, "--help")
+    process, output = python("from mer_jax.cli.start import start; start()", "--help")
     assert process.returncode == 0
     assert "Honest, fold-parallel" in output
