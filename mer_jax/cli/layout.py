@@ -15,6 +15,7 @@ from mer_jax.ensemble.choose import Choice
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.lift import run_mesh
+from mer_jax.ensemble.machine import cores
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.trial import Trial
@@ -59,13 +60,6 @@ def keep_programs() -> None:
     config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
-def cores() -> int:
-    """Returns how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def choice_of(
     options: RunOptions,
     row: Row,
@@ -74,7 +68,8 @@ def choice_of(
     ledger: Ledger,
     screen: Console,
     *,
-    measure: bool = True,
+    measure: bool,
+    keep: bool,
 ) -> Choice:
     """Returns how a row is computed: as before in this workdir, else as measured now.
 
@@ -86,13 +81,17 @@ def choice_of(
       ledger: of the workdir, which may not be there yet.
       screen: told that it takes a while.
       measure: whether trials are allowed.
+      keep: whether what is chosen now is written down in the workdir.
     """
     free = frozenset(n for n in choose.FREE if getattr(options, n) is None)
     choice = choose.kept(ledger, row, runs, layout, free=free)
     if choice is not None:
         return choice
     with screen.status("measuring how it is computed fastest"):
-        return choose.choose(row, runs, layout, free=free, measure=measure)
+        choice = choose.choose(row, runs, layout, free=free, measure=measure)
+    if keep:
+        choose.keep(ledger, row, choice)
+    return choice
 
 
 def told(choice: Choice) -> str:
@@ -111,10 +110,13 @@ def explained(choice: Choice) -> Iterator[str]:
         return
     yield f"a step of one run, stage {choice.stage}:"
     for trial in choice.trials:
-        same = (trial.lanes, trial.fields) == (choice.lanes, choice.fields)
+        took = f"{1000 * trial.time:9.3f} ms"
+        if trial.seconds is None:
+            took = f"{'too large':>12}"
+        size = f"{trial.bytes / 1e6:.3g} MB" if trial.bytes else "more than there is"
         yield (
-            f"{1000 * trial.seconds:9.3f} ms  {_way(trial)}; "
-            f"{trial.bytes / 1e6:.3g} MB on each device, compiled in "
+            f"{took}  {_way(trial)}; {size} on each of "
+            f"{count(trial.devices, 'device')}, compiled in "
             f"{trial.compile_seconds:.1f} s"
-            f"{'  <- chosen' if same else ''}"
+            f"{'  <- chosen' if trial is choice.tried else ''}"
         )

@@ -121,8 +121,8 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
     )
     if not left:
         return
-    choice = choice_of(options, row, chosen, layout, ledger, screen)
-    choose.keep(ledger, row, choice)
+    given = options, row, chosen, layout, ledger, screen
+    choice = choice_of(*given, measure=True, keep=True)
     screen.print(f"computed {told(choice)}")
     row, layout = choose.applied(row, layout, choice)
     progress = TrainingProgress(
@@ -135,6 +135,7 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
     with stop_on_signals(screen) as stop, progress.shown():
         hooks = Hooks(
             resumed=progress.resumed,
+            dropped=progress.dropped,
             stepped=progress.stepped,
             stop=stop.is_set,
             checkpoint_every=checkpoint_every,
@@ -145,7 +146,6 @@ def _train(row, options, layout, ledger, checkpoint_every, screen) -> None:
             layout=layout,
             folds=folds,
             keep_params=options.keep_params,
-            formulation=choice.fields,
             listener=Listener(wave=progress.wave, landed=progress.landed, hooks=hooks),
             inner=options.inner_val,
         )
@@ -170,7 +170,8 @@ def plan_command(
     for row in _open(experiments, screen):
         folds = folds_of(options, row)
         runs = sweep.chosen(row, folds, inner=options.inner_val)
-        choice = choice_of(options, row, runs, layout, ledger, screen, measure=explain)
+        given = options, row, runs, layout, ledger, screen
+        choice = choice_of(*given, measure=explain, keep=False)
         row, where = choose.applied(row, layout, choice)
         planned = plan(
             row,

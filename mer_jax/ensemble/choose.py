@@ -21,9 +21,10 @@ import numpy as np
 from mer_jax.ensemble.cost import step_flops
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.machine import on_cpu
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.trial import Trial, memory, on_cpu, trial
+from mer_jax.ensemble.trial import Trial, room, trial
 from mer_jax.errors import UserError
 from mer_jax.files import write_atomic
 
@@ -32,7 +33,6 @@ FREE = frozenset({"devices", "lanes"})
 WORTH = 1000  # steps of all runs, below which no trial pays
 UNTRIED = 4  # devices of a CPU at most, where no trial told of their memory
 BETTER = 0.97  # of the rule's time, which another has to beat: else it is noise
-MEMORY = 0.8  # of what is there, which programs may take
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,8 @@ class Choice:
       lanes: runs per device.
       fields: open fields of the system's config and their values.
       why: in words.
-      runs: how many it was chosen for, of which a device has one at least.
+      runs: how many it is for, of which a device has one at least.
+      free: what of "devices" and "lanes" was open, the rest asked for.
       stage: on which the trials were made, or ''.
       trials: in the order they were made.
     """
@@ -54,8 +55,15 @@ class Choice:
     fields: Mapping[str, Any]
     why: str
     runs: int
+    free: tuple[str, ...] = ()
     stage: str = ""
     trials: tuple[Trial, ...] = ()
+
+    @property
+    def tried(self) -> Trial | None:
+        """The trial of what was chosen."""
+        same = lambda t: (t.lanes, t.fields) == (self.lanes, self.fields)
+        return next((t for t in self.trials if same(t)), None)
 
 
 def choose(
@@ -75,56 +83,75 @@ def choose(
       free: of its fields "devices" and "lanes" those that are open.
       measure: whether trials are allowed.
     """
-    devices = layout.devices or len(jax.devices())
-    if "devices" in free:
-        devices = max(1, min(devices, len(runs)))
     rule = Choice(
-        devices=devices,
+        devices=layout.devices or len(jax.devices()),
         lanes=1 if "lanes" in free else layout.lanes,
         fields=next(formulations(row)),
         why="by rule",
         runs=len(runs),
+        free=tuple(sorted(free)),
     )
+    rule = dataclasses.replace(rule, devices=_devices(rule))
     steps = sum(row.total_steps(run) for run in runs)
     if measure and steps >= WORTH:
-        return _by_trial(row, runs, layout, rule, free)
+        return _by_trial(row, runs, layout, rule)
     if "devices" in free and on_cpu():
-        rule = dataclasses.replace(rule, devices=min(devices, UNTRIED))
+        rule = dataclasses.replace(rule, devices=min(rule.devices, UNTRIED))
     if not measure:
         return rule
     why = f"by rule: {steps} steps are left, below {WORTH} no trial pays"
     return dataclasses.replace(rule, why=why)
 
 
-def _by_trial(row: Row, runs, layout: Layout, rule: Choice, free) -> Choice:
+def _by_trial(row: Row, runs, layout: Layout, rule: Choice) -> Choice:
     """Returns the fastest of what was tried, the rule unless another beats it."""
     stage = heaviest(row, runs[0], layout, rule)
     trials: list[Trial] = []
-    now = rule
-    for lanes in _lanes(rule, len(runs), free):
-        before = min((t.seconds for t in trials), default=np.inf)
+    least = lambda: min((t.time for t in trials), default=np.inf)
+    for lanes in _lanes(rule):
+        before = least()
         for fields in formulations(row):
-            now = dataclasses.replace(now, lanes=lanes, fields=fields)
-            if trials and not _fits(trials[-1], now):
-                continue
-            tried, where = applied(row, layout, now)
-            trials.append(trial(tried, runs[0], where, stage, fields))
-            if "devices" in free:
-                now = dataclasses.replace(now, devices=_fitting(trials[-1], now))
-        if min(t.seconds for t in trials) > BETTER * before:
+            now = dataclasses.replace(rule, lanes=lanes, fields=fields)
+            if _may_fit(trials, now):
+                trials.append(_trial(row, runs[0], layout, now, stage))
+        if least() > BETTER * before or least() == np.inf:
             break
-    first, best = trials[0], min(trials, key=lambda t: t.seconds)
-    if best.seconds > BETTER * first.seconds:
-        best = first
-    return Choice(
-        devices=now.devices,
+    best, tried = min(trials, key=lambda t: t.time), f"{len(trials)} measured"
+    why = f"fastest of {tried}" if len(trials) > 1 else "by rule"
+    if best.seconds is None:
+        why = f"by rule: memory suffices for none of {tried}"
+    if best.time > BETTER * trials[0].time or best.seconds is None:
+        best = trials[0]
+    return dataclasses.replace(
+        rule,
+        devices=best.devices,
         lanes=best.lanes,
         fields=best.fields,
-        why=f"fastest of {len(trials)} measured" if len(trials) > 1 else "by rule",
-        runs=len(runs),
+        why=why,
         stage=stage,
         trials=tuple(trials),
     )
+
+
+def _trial(row: Row, run: Run, layout: Layout, now: Choice, stage: str) -> Trial:
+    """Returns a trial, on as many devices as its memory lets take part."""
+    while True:
+        tried, where = applied(row, layout, now)
+        found = trial(tried, run, where, stage, now.fields)
+        fewer = _devices(dataclasses.replace(now, trials=(found,)))
+        if found.seconds is not None or fewer >= now.devices:
+            return found
+        now = dataclasses.replace(now, devices=fewer)
+
+
+def _devices(choice: Choice) -> int:
+    """Returns how many devices a choice is for: of a CPU as many as memory holds."""
+    if "devices" not in choice.free:
+        return choice.devices
+    most = max(1, min(len(jax.devices()), choice.runs))
+    if not on_cpu() or choice.tried is None:
+        return most
+    return int(max(1, min(most, room(1) // max(1, choice.tried.bytes))))
 
 
 def formulations(row: Row) -> Iterator[dict[str, Any]]:
@@ -141,7 +168,12 @@ def formulations(row: Row) -> Iterator[dict[str, Any]]:
 
 def applied(row: Row, layout: Layout, choice: Choice) -> tuple[Row, Layout]:
     """Returns the row with its system so computed, and how it lies on devices."""
-    where = dataclasses.replace(layout, devices=choice.devices, lanes=choice.lanes)
+    where = dataclasses.replace(
+        layout,
+        devices=choice.devices,
+        lanes=choice.lanes,
+        formulation=tuple(choice.fields.items()),
+    )
     return formulated(row, choice.fields), where
 
 
@@ -168,25 +200,21 @@ def heaviest(row: Row, run: Run, layout: Layout, rule: Choice) -> str:
     return max(stages, key=work).name
 
 
-def _lanes(rule: Choice, runs: int, free: Collection[str]) -> list[int]:
+def _lanes(rule: Choice) -> list[int]:
     """Returns the lanes worth trying: on a CPU more than one never paid."""
-    if "lanes" not in free or on_cpu():
+    if "lanes" not in rule.free or on_cpu():
         return [rule.lanes]
-    most = -(-runs // rule.devices)
+    most = -(-rule.runs // rule.devices)
     return [2**i for i in range(most.bit_length())]
 
 
-def _fits(last: Trial, now: Choice) -> bool:
-    """Returns whether a trial is likely to fit, by the memory of the last."""
-    devices = now.devices if on_cpu() else 1
-    return last.bytes * now.lanes / last.lanes * devices <= MEMORY * memory()
-
-
-def _fitting(last: Trial, now: Choice) -> int:
-    """Returns how many devices of a CPU, which share its memory, programs fit on."""
-    if not on_cpu():
-        return now.devices
-    return int(np.clip(MEMORY * memory() // last.bytes, 1, now.devices))
+def _may_fit(trials: Sequence[Trial], now: Choice) -> bool:
+    """Returns whether trials with fewer lanes let hope that memory suffices."""
+    alike = [t for t in trials if t.fields == now.fields]
+    return all(
+        t.seconds is not None and t.bytes * now.lanes / t.lanes <= room(now.devices)
+        for t in alike
+    )
 
 
 def _here() -> str:
@@ -203,8 +231,9 @@ def kept(
 ) -> Choice | None:
     """Returns what was chosen before for this row and kind of device, if it serves.
 
-    Chosen for a part of the runs, by trial, it holds but for the number of devices;
-    by rule, it does not serve.
+    What was measured holds for any number of runs, and on as many devices as there
+    are; what was asked for then does not bind who asks for nothing now; a rule for few
+    steps does not bind more of them.
 
     Raises:
       UserError: if the workdir's file of choices cannot be read.
@@ -213,8 +242,9 @@ def kept(
     if found is None:
         return None
     try:
-        trials = tuple(Trial(**each) for each in found.pop("trials"))
-        choice = Choice(**found, trials=trials)
+        trials = tuple(Trial(**each) for each in found["trials"])
+        found |= {"trials": trials, "free": tuple(found["free"])}
+        choice = Choice(**found)
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(
             f"{ledger.workdir / FILE}: the choice of {row.experiment.name} on "
@@ -222,18 +252,16 @@ def kept(
             "what it holds is measured again"
         ) from error
     asked = {"devices": layout.devices or len(jax.devices()), "lanes": layout.lanes}
-    same = all(getattr(choice, k) == v for k, v in asked.items() if k not in free)
-    if not same or choice.devices > len(jax.devices()):
+    if not set(free) <= set(choice.free) or any(
+        getattr(choice, name) != asked[name] for name in FREE - set(free)
+    ):
         return None
-    if len(runs) <= choice.runs:
-        return choice
-    if not choice.trials:
+    if not choice.trials and len(runs) > choice.runs:
         return None
-    choice = dataclasses.replace(choice, runs=len(runs))
-    if "devices" not in free:
-        return choice
-    most = dataclasses.replace(choice, devices=min(len(jax.devices()), len(runs)))
-    return dataclasses.replace(choice, devices=_fitting(choice.trials[-1], most))
+    choice = dataclasses.replace(choice, runs=len(runs), free=tuple(sorted(free)))
+    if choice.trials or len(runs) < choice.devices:
+        choice = dataclasses.replace(choice, devices=_devices(choice))
+    return choice
 
 
 def keep(ledger: Ledger, row: Row, choice: Choice) -> None:

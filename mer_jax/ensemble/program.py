@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,12 +32,15 @@ class Layout:
       lanes: runs per device, `vmap`ped where more than one.
       spmd: see `lift`.
       frames: how frames come to the devices, see `FrameFeed`.
+      formulation: open fields of the system's config and what was chosen: for the
+        record, as the system is built with them.
     """
 
     devices: int | None = None
     lanes: int = 1
     spmd: Spmd = "shard_map"
     frames: Way = "auto"
+    formulation: tuple[tuple[str, Any], ...] = ()
 
 
 class Program:

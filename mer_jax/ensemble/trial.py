@@ -4,7 +4,6 @@ import dataclasses
 import gc
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,13 +11,15 @@ import numpy as np
 
 from mer_jax.data.pools import positions
 from mer_jax.ensemble.experiment import Run
-from mer_jax.ensemble.lift import put
+from mer_jax.ensemble.lift import put, run_mesh
+from mer_jax.ensemble.machine import memory, on_cpu
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
 from mer_jax.typing import PyTree
 
 TURNS, SECONDS = 5, 6.0  # of a trial, compilation not counted
 STEPS = 1000  # of a run, as far as schedules know
+MEMORY = 0.8  # of what is there, which programs may take
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,25 +27,37 @@ class Trial:
     """A step of a stage.
 
     Attributes:
+      devices: how many took it at once.
       lanes: runs per device.
       fields: open fields of the system's config and their values.
       seconds: of one run's step, where all runs of a wave take theirs at once; the
-        least seen.
+        least seen; None if memory does not suffice.
       compile_seconds: of the program.
-      bytes: that one device needs while it runs.
+      bytes: that one device needs while it runs; 0 if the device refused to say.
     """
 
+    devices: int
     lanes: int
     fields: Mapping[str, Any]
-    seconds: float
+    seconds: float | None
     compile_seconds: float
     bytes: int
+
+    @property
+    def time(self) -> float:
+        """`seconds`, infinite for None."""
+        return np.inf if self.seconds is None else self.seconds
+
+
+def room(devices: int) -> float:
+    """Returns the bytes that each of so many devices may take."""
+    return MEMORY * memory() / (devices if on_cpu() else 1)
 
 
 def trial(
     row: Row, run: Run, layout: Layout, stage: str, fields: Mapping[str, Any]
 ) -> Trial:
-    """Compiles and times a step of a stage.
+    """Compiles and times a step of a stage, if memory suffices.
 
     Args:
       row: with its system computed as the fields say.
@@ -53,6 +66,18 @@ def trial(
       stage: its name; earlier stages that it starts from are as they begin.
       fields: to be told of.
     """
+    told = {"devices": run_mesh(layout.devices).size, "lanes": layout.lanes}
+    try:
+        measured = _measured(row, run, layout, stage)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        measured = {"seconds": None, "compile_seconds": 0.0, "bytes": 0}
+    gc.collect()
+    return Trial(fields=fields, **told, **measured)
+
+
+def _measured(row: Row, run: Run, layout: Layout, stage: str) -> dict[str, Any]:
     program = Program(row.system, row.clips, row.folds, layout)
     todo = program.stages[stage]
     clips = positions(row.clips, run.fold, todo.source.pool, todo.source.of)
@@ -67,7 +92,10 @@ def trial(
     step: Any = program.step(stage, False)
     start = time.perf_counter()
     compiled = step.lower(state, rows, program.clips, remembered).compile()
-    compile_seconds = time.perf_counter() - start
+    size = needed(compiled.memory_analysis())
+    told = {"compile_seconds": time.perf_counter() - start, "bytes": size}
+    if size > room(program.mesh.size):
+        return {"seconds": None, **told}
     seconds: list[float] = []
     begun = time.perf_counter()
     while len(seconds) <= TURNS and time.perf_counter() - begun < SECONDS:
@@ -75,16 +103,7 @@ def trial(
         state, _ = compiled(state, rows, program.clips, remembered)
         jax.block_until_ready(state)
         seconds.append((time.perf_counter() - start) / program.width)
-    size = needed(compiled.memory_analysis())
-    del program, state, remembered, compiled, step
-    gc.collect()
-    return Trial(
-        lanes=layout.lanes,
-        fields=fields,
-        seconds=min(seconds[1:] or seconds),  # the first warms up
-        compile_seconds=compile_seconds,
-        bytes=size,
-    )
+    return {"seconds": min(seconds[1:] or seconds), **told}  # the first warms up
 
 
 def _begun(program: Program, stage: str, run: Run) -> PyTree:
@@ -111,22 +130,3 @@ def needed(memory: Any) -> int:
         - memory.alias_size_in_bytes
         + memory.temp_size_in_bytes
     )
-
-
-def on_cpu() -> bool:
-    """Returns whether JAX computes on a CPU."""
-    return jax.default_backend() == "cpu"
-
-
-def memory() -> float:
-    """Returns the bytes that all of a CPU's devices share, or that a device has.
-
-    Infinite where nothing tells.
-    """
-    if not on_cpu():
-        return (jax.devices()[0].memory_stats() or {}).get("bytes_limit", np.inf)
-    told = Path("/proc/meminfo")
-    if not told.exists():
-        return np.inf
-    lines = dict(line.split(":") for line in told.read_text().splitlines())
-    return float(lines["MemAvailable"].split()[0]) * 1024

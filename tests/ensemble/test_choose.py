@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from mer_jax.ensemble import choose
+from mer_jax.ensemble import trial as trials_module
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout
-from mer_jax.ensemble.trial import Trial, memory, needed, trial
+from mer_jax.ensemble.trial import Trial, needed, trial
 from mer_jax.errors import UserError
 from mer_jax.train.speed import speed
 from tests import flights, toys
@@ -45,12 +46,14 @@ def trials(monkeypatch):
 
     def instead(row, run, layout, stage, fields):
         taken.append((row.system.name, layout.devices, layout.lanes))
-        took = seconds.get((*fields.values(), layout.lanes), 1.0)
-        told = {"compile_seconds": 2.0, "seconds": took, **size}
-        return Trial(lanes=layout.lanes, fields=fields, **told)
+        where = (*fields.values(), layout.lanes)
+        told = {"devices": layout.devices, "lanes": layout.lanes, "fields": fields}
+        told |= {"bytes": size.get(where, size["bytes"]), "compile_seconds": 2.0}
+        fits = told["bytes"] <= trials_module.room(layout.devices)
+        return Trial(**told, seconds=seconds.get(where, 1.0) if fits else None)
 
     monkeypatch.setattr(choose, "trial", instead)
-    monkeypatch.setattr(choose, "memory", lambda: 1e9)
+    monkeypatch.setattr(trials_module, "memory", lambda: 1e9)
     monkeypatch.setattr(choose, "WORTH", 1)
     return taken, seconds, size
 
@@ -101,6 +104,23 @@ def test_a_cpu_takes_as_many_devices_as_its_memory_holds(trials):
     assert choose.choose(row, row.runs, Layout()).devices == 2
     asked = choose.choose(row, row.runs, Layout(devices=3), free={"lanes"})
     assert asked.devices == 3  # it was asked for
+    assert "memory suffices for none of 4" in asked.why and asked.fields == FIELDS[0]
+
+
+def test_devices_are_those_that_the_chosen_one_has_room_on(trials):
+    row, seconds, size = paced(), *trials[1:]
+    seconds[("even", 2, 1)] = 0.5
+    size[("even", 2, 1)] = int(0.3e9)
+    size[("uneven", 2, 1)] = int(0.7e9)  # the last to be tried
+    choice = choose.choose(row, row.runs, Layout())
+    assert (choice.fields, choice.devices) == (FIELDS[1], 2)
+    assert [t.devices for t in choice.trials] == [len(jax.devices()), 2, 4, 1]
+
+
+def test_without_any_word_on_memory_there_is_enough(trials, monkeypatch):
+    monkeypatch.setattr(trials_module, "memory", lambda: np.inf)
+    row = paced()
+    assert choose.choose(row, row.runs, Layout()).devices == len(jax.devices())
 
 
 def test_elsewhere_lanes_double_until_they_do_not_pay(trials, monkeypatch):
@@ -134,6 +154,8 @@ def test_a_choice_is_kept_for_its_row_and_what_was_asked_for(tmp_path, trials):
     assert choose.kept(ledger, row, row.runs, Layout()) == choice
     assert choose.kept(ledger, row, row.runs, Layout(lanes=2), free={"devices"}) is None
     assert choose.kept(ledger, row, row.runs, Layout(devices=1), free={"lanes"}) is None
+    same = Layout(devices=choice.devices)
+    assert choose.kept(ledger, row, row.runs, same, free={"lanes"}).trials
     experiment = dataclasses.replace(row.experiment, name="other")
     other = dataclasses.replace(row, experiment=experiment)
     assert choose.kept(ledger, other, row.runs, Layout()) is None
@@ -149,6 +171,25 @@ def test_a_choice_for_some_runs_gives_more_of_them_more_devices(tmp_path, trials
     )
     assert one.devices == 1 < all_.devices == min(len(jax.devices()), len(row.runs))
     assert one.fields == all_.fields == FIELDS[3]  # chosen once
+
+
+def test_what_was_asked_for_does_not_bind_who_asks_for_nothing(tmp_path, trials):
+    ledger, row = Ledger(tmp_path), paced()
+    asked = Layout(devices=1)
+    choice = choose.choose(row, row.runs, asked, free={"lanes"})
+    choose.keep(ledger, row, choice)
+    assert choose.kept(ledger, row, row.runs, asked, free={"lanes"}) == choice
+    assert choose.kept(ledger, row, row.runs, Layout()) is None
+
+
+def test_a_choice_for_many_runs_takes_no_more_devices_than_there_are_few(
+    tmp_path, trials
+):
+    ledger, row = Ledger(tmp_path), paced()
+    choose.keep(ledger, row, choose.choose(row, row.runs, Layout()))
+    assert choose.kept(ledger, row, row.runs[:1], Layout()).devices == 1
+    most = min(len(jax.devices()), len(row.runs))
+    assert choose.kept(ledger, row, row.runs, Layout()).devices == most > 1
 
 
 def test_a_rule_for_few_steps_does_not_bind_more_of_them(tmp_path, trials, monkeypatch):
@@ -204,7 +245,28 @@ def test_a_trial_takes_steps_of_any_stage_and_knows_its_memory(name):
     assert found.bytes > pixels  # the resident clips are an argument
 
 
-def test_memory_is_told_in_bytes():
+def test_a_trial_that_does_not_fit_takes_no_step(monkeypatch):
+    row = flights.row("duel")
+    monkeypatch.setattr(trials_module, "memory", lambda: 1000.0)
+    found = trial(row, row.runs[0], Layout(devices=2), "duel", {})
+    assert found.seconds is None and found.time == np.inf and found.bytes > 400
+
+
+@pytest.mark.parametrize("text", ["RESOURCE_EXHAUSTED: Out of memory", "INTERNAL: bug"])
+def test_a_device_that_refuses_memory_rules_a_trial_out(monkeypatch, text):
+    def refused(*_):
+        raise jax.errors.JaxRuntimeError(text)
+
+    row = flights.row("duel")
+    monkeypatch.setattr(trials_module, "_measured", refused)
+    call = lambda: trial(row, row.runs[0], Layout(devices=2), "duel", {})
+    if text.startswith("RESOURCE"):
+        assert (call().seconds, call().devices) == (None, 2)
+    else:
+        with pytest.raises(jax.errors.JaxRuntimeError, match="bug"):
+            call()
+
+
+def test_bytes_of_a_program():
     compiled = jax.jit(lambda x: x + 1).lower(np.zeros(1000, np.float32)).compile()
     assert 8000 <= needed(compiled.memory_analysis()) < 20_000
-    assert memory() > 1e8
