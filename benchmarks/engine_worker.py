@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.interleaved import answer
 from mer_jax import rng
-from mer_jax.ensemble.filing import provenance
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.program import Program
+from mer_jax.ensemble.provenance import provenance
 
 MATRIX = 8192  # edge of the matrices whose product tells the card's rate
 STEPS = 1000  # of a run, as far as schedules know

@@ -78,6 +78,13 @@ class TrainingProgress:
         """Takes note that the wave had taken `steps` before it was interrupted."""
         self._steps_left -= steps * self._lanes
 
+    def dropped(self, steps: int) -> None:
+        """Tells that a wave begins again, which was computed otherwise."""
+        self._console.print(
+            f"{steps} steps of a wave are taken again: before the interruption it was "
+            "computed otherwise, on other devices, lanes or versions"
+        )
+
     def stepped(self) -> None:
         """Takes note of one step of the wave."""
         now = time.monotonic()

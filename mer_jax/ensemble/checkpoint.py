@@ -10,7 +10,7 @@ import errno
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,33 @@ class Checkpoints:
                 raise
             raise cannot_write(self._directory, error) from error
 
-    def save(self, place: Place, tree: PyTree, runs: list[str], real: int) -> None:
+    def save(
+        self,
+        place: Place,
+        tree: PyTree,
+        runs: list[str],
+        real: int,
+        computed: Mapping[str, Any],
+    ) -> None:
         """Writes a checkpoint; the one before goes when this one is whole.
+
+        Args:
+          place: where the wave stands.
+          tree: what it has.
+          runs: ids of its runs.
+          real: how many of them are no padding.
+          computed: what the tree's bits depend on beside the runs, as JSON has it.
 
         Raises:
           UserError: if the disk refuses; the checkpoint before stays.
         """
-        metadata = {"stage": place.stage, "step": place.step, "runs": runs}
+        metadata = {
+            "stage": place.stage,
+            "step": place.step,
+            "runs": runs,
+            "real": real,
+            "computed": dict(computed),
+        }
         # Asked first: a write that fails half way makes orbax fill the screen.
         needed = sum(x.nbytes for x in jax.tree.leaves(tree)) + _OVERHEAD
         if shutil.disk_usage(self._directory).free < needed:
@@ -93,7 +113,7 @@ class Checkpoints:
                 place.order,
                 tree,
                 force=True,
-                custom_metadata={**metadata, "real": real},
+                custom_metadata=metadata,
             )
 
     def latest(self) -> tuple[Place, dict[str, Any]] | None:
@@ -107,3 +127,23 @@ class Checkpoints:
     def load(self, place: Place, abstract: PyTree) -> PyTree:
         """Returns the tree saved at `place`, on the shardings `abstract` names."""
         return self._checkpointer.load(place.order, abstract)
+
+
+def drop_others(directory: Path, computed: Mapping[str, Any]) -> int:
+    """Deletes checkpoints that were computed otherwise, for their bits are others.
+
+    Args:
+      directory: of a wave's checkpoints, which may not be there.
+      computed: as `Checkpoints.save` has it.
+
+    Returns:
+      How many steps are lost.
+    """
+    if not directory.exists():
+        return 0
+    with Checkpoints(directory) as checkpoints:
+        found = checkpoints.latest()
+    if found is None or found[1].get("computed") == dict(computed):
+        return 0
+    shutil.rmtree(directory)
+    return found[0].order

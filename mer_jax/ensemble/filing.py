@@ -1,59 +1,18 @@
 """From a wave that has landed to the ledger: what a run leaves behind."""
 
-import importlib.metadata
-import os
-import platform
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-import mer_jax
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.pools import Resident
 from mer_jax.data.schedule import digest
 from mer_jax.ensemble.ledger import Ledger, write_npz
-from mer_jax.ensemble.program import Program
 from mer_jax.ensemble.runner import Flight, WaveRunner
 from mer_jax.train.stage import flatten
-
-_VERSIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
-
-
-def provenance(program: Program) -> dict[str, Any]:
-    """Returns what ran a program and where: versions, commit, host, devices."""
-    device = program.mesh.devices.flat[0]
-    return {
-        "versions": {
-            "mer_jax": mer_jax.__version__,
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _VERSIONS},
-        },
-        "commit": _commit(),
-        "host": platform.node(),
-        "backend": device.platform,
-        "device": device.device_kind,
-        "devices": program.mesh.size,
-        "lanes": program.layout.lanes,
-        "spmd": program.layout.spmd,
-        "xla flags": os.environ.get("XLA_FLAGS", ""),
-        **({"frames": program.feed.way} if program.feed.frames else {}),
-    }
-
-
-def _commit() -> str | None:
-    """Returns the checkout's commit, "+" where it was changed; None if installed."""
-    root = Path(mer_jax.__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-    git = lambda *words: subprocess.run(
-        ["git", "-C", root, *words], capture_output=True, text=True, check=False
-    ).stdout.strip()
-    return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain") else "")
 
 
 def file_wave(
@@ -65,7 +24,7 @@ def file_wave(
     keep: set[str],
     more: Sequence[Mapping[str, np.ndarray]],
 ) -> None:
-    """Writes the ledger entries of a wave's real runs.
+    """Writes the ledger entries that a wave's real runs lack.
 
     Args:
       runner: trained the wave.
@@ -79,6 +38,8 @@ def file_wave(
     nets = {"params": flight.state.params, "model_state": flight.state.model_state}
     leaves = flatten(jax.device_get(nets)) if keep else {}
     for lane, run in enumerate(wave.runs[: wave.real]):
+        if ledger.done(run.id):  # before an interruption
+            continue
         if run.id in keep:
             own = {name: leaf[lane] for name, leaf in leaves.items()}
             write_npz(ledger.params_path(run.id), own)

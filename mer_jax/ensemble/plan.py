@@ -111,7 +111,7 @@ def plan(
     runs = chosen(row, folds, inner=inner)
     program = Program(row.system, row.clips, row.folds, layout)
     left = waves(row, runs, ledger, program.width)
-    todo = [run for wave in left for run in wave.runs[: wave.real]]
+    todo = [r for w in left for r in w.runs[: w.real] if not ledger.done(r.id)]
     stages = []
     seeds = {run.seed for run in todo}
     shared = [row.shared_run(seed) for seed in sorted(seeds)]

@@ -25,15 +25,16 @@ from mer_jax.ensemble.choose import formulated
 from mer_jax.ensemble.cost import steps
 from mer_jax.ensemble.differences import Difference, differences
 from mer_jax.ensemble.experiment import Run, run_id
-from mer_jax.ensemble.filing import file_wave, provenance
+from mer_jax.ensemble.filing import file_wave
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.provenance import provenance
 from mer_jax.ensemble.recorded import Recorded, recorded_runs
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Interrupted
-from mer_jax.ensemble.shared import train_shared
+from mer_jax.ensemble.shared import shared_provenance, train_shared
 from mer_jax.ensemble.sweep import fly
 from mer_jax.errors import UserError
 
@@ -122,13 +123,12 @@ def replays(ledger: Ledger, row: Row, recorded: Sequence[Recorded]) -> Iterator[
       recorded: its finished runs that are wanted.
     """
     told = {run.id: ledger.read(run.id)["provenance"] for run in recorded}
-    groups: dict[tuple, list[Recorded]] = {}
+    groups: dict[Layout, list[Recorded]] = {}
     for run in recorded:
-        fields = tuple(told[run.id].get("formulation", {}).items())
-        groups.setdefault((_layout(told[run.id]), fields), []).append(run)
+        groups.setdefault(_layout(told[run.id]), []).append(run)
     runs = _runs(row, recorded[0].row)
-    for (layout, fields), group in groups.items():
-        computed = formulated(row, dict(fields))
+    for layout, group in groups.items():
+        computed = formulated(row, dict(layout.formulation))
         program = Program(computed.system, row.clips, row.folds, layout)
         own = {run.id: told[run.id] for run in group}
         yield Replay(
@@ -143,7 +143,9 @@ def replays(ledger: Ledger, row: Row, recorded: Sequence[Recorded]) -> Iterator[
 def _layout(told: Mapping[str, Any]) -> Layout:
     """Returns the layout of a run's provenance, with no more devices than there are."""
     devices = min(told["devices"], len(jax.devices()))
-    return Layout(devices, told["lanes"], told["spmd"], told.get("frames", "auto"))
+    formulation = tuple(told.get("formulation", {}).items())
+    frames = told.get("frames", "auto")
+    return Layout(devices, told["lanes"], told["spmd"], frames, formulation)
 
 
 def _runs(row: Row, told: Mapping[str, Any]) -> dict[str, Run]:
@@ -203,8 +205,7 @@ def train(replay: Replay, ledger: Ledger, listener: Listener) -> Iterator[Outcom
     keep = {run for run, told in replay.wanted.items() if params(told)}
     with tempfile.TemporaryDirectory(prefix="mer-replay-") as folder:
         fresh = Ledger(Path(folder))
-        train_shared(row, replay.seeds, fresh, program.layout, listener)
-        yield from _shared(replay, ledger, fresh)
+        yield from _shared(replay, ledger, fresh, listener)
         for wave in replay.waves:
             listener.wave(wave)
             runner, flight, _ = fly(row, program, wave, fresh, listener.hooks)
@@ -220,12 +221,22 @@ def train(replay: Replay, ledger: Ledger, listener: Listener) -> Iterator[Outcom
                 raise Interrupted
 
 
-def _shared(replay: Replay, ledger: Ledger, fresh: Ledger) -> Iterator[Outcome]:
-    """Yields the outcome of shared stages, of every seed that was recorded."""
+def _shared(
+    replay: Replay, ledger: Ledger, fresh: Ledger, listener: Listener
+) -> Iterator[Outcome]:
+    """Trains shared stages as they were; yields the outcome of every seed recorded."""
     told = next(iter(replay.wanted.values())).row
+    name = lambda seed: run_id(told["settings"], told["content"], SHARED, seed)
+    layouts: dict[Layout, list[int]] = {}
     for seed in replay.seeds if replay.row.shared_stages else ():
-        there = run_id(told["settings"], told["content"], SHARED, seed)
-        here = replay.row.shared_run(seed).id
-        if ledger.shared_path(there).exists():
-            arrays = shared_arrays(ledger, there), shared_arrays(fresh, here)
-            yield outcome(told["name"], SHARED, seed, there, *arrays)
+        record = shared_provenance(ledger, name(seed))
+        layout = replay.program.layout if record is None else _layout(record)
+        layouts.setdefault(layout, []).append(seed)
+    for layout, seeds in layouts.items():
+        row = formulated(replay.row, dict(layout.formulation))
+        train_shared(row, seeds, fresh, layout, listener)
+        for seed in seeds:
+            there, here = name(seed), replay.row.shared_run(seed).id
+            if ledger.shared_path(there).exists():
+                arrays = shared_arrays(ledger, there), shared_arrays(fresh, here)
+                yield outcome(told["name"], SHARED, seed, there, *arrays)

@@ -14,12 +14,13 @@ import numpy as np
 from mer_jax.data.corpus import Corpus
 from mer_jax.data.pools import Resident, positions
 from mer_jax.data.schedule import beside, pad_steps, schedule
-from mer_jax.ensemble.checkpoint import Checkpoints, Place
+from mer_jax.ensemble.checkpoint import Checkpoints, Place, drop_others
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.pending import Pending
 from mer_jax.ensemble.program import Program
+from mer_jax.ensemble.provenance import computed
 from mer_jax.errors import UserError
 from mer_jax.train.stage import Stage
 from mer_jax.typing import PyTree
@@ -37,12 +38,14 @@ class Hooks:
 
     Attributes:
       resumed: told how many steps the wave took before it was interrupted.
+      dropped: told how many steps are not taken up, as another program took them.
       stepped: called after every step of the wave.
       stop: returns True once the user wants to stop.
       checkpoint_every: seconds between checkpoints.
     """
 
     resumed: Callable[[int], None] = lambda steps: None
+    dropped: Callable[[int], None] = lambda steps: None
     stepped: Callable[[], None] = lambda: None
     stop: Callable[[], bool] = lambda: False
     checkpoint_every: float = 30.0
@@ -159,6 +162,9 @@ class WaveRunner:
           UserError: for a loss that is not finite, or a disk that refuses.
           Interrupted: after saving, if `hooks.stop` says so.
         """
+        made = computed(self.program)
+        if steps := drop_others(self.directory, made):
+            hooks.dropped(steps)
         with Checkpoints(self.directory, clean=True) as checkpoints:
             flight = self._restore(checkpoints) or self._start()
             hooks.resumed(flight.place.order)
@@ -249,12 +255,16 @@ class WaveRunner:
                     pending.check(flight.state.params)
                     flight.seconds = flight.seconds + (now - began)
                     began = saved = now
-                    runs = [run.id for run in self.wave.runs]
-                    checkpoints.save(flight.place, flight.tree(), runs, self.wave.real)
+                    self._save(flight, checkpoints)
                 if stop:
                     raise Interrupted
             pending.collect()
         flight.seconds = flight.seconds + (time.monotonic() - began)
+
+    def _save(self, flight: Flight, checkpoints: Checkpoints) -> None:
+        runs, real = [run.id for run in self.wave.runs], self.wave.real
+        made = computed(self.program)
+        checkpoints.save(flight.place, flight.tree(), runs, real, made)
 
     def _predict(self, flight: Flight) -> jax.Array:
         return self.program.predict(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.provenance import provenance
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Flight, Interrupted, WaveRunner
 from mer_jax.typing import PyTree
@@ -44,7 +46,8 @@ def train_shared(
         runner = WaveRunner(program, row.clips, wave, directory)
         flight = runner.run(listener.hooks)
         for lane, run in enumerate(wave.runs[: wave.real]):
-            write_npz(ledger.shared_path(run.id), _entry(runner, flight, lane))
+            told = {"provenance": np.array(json.dumps(provenance(program)))}
+            write_npz(ledger.shared_path(run.id), _entry(runner, flight, lane) | told)
         shutil.rmtree(directory, ignore_errors=True)
         if listener.hooks.stop():
             raise Interrupted
@@ -92,6 +95,13 @@ def read_shared(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
     data = io.BytesIO(ledger.shared_path(run_id).read_bytes())
     with np.load(data, allow_pickle=False) as archive:
         return dict(archive)
+
+
+def shared_provenance(ledger: Ledger, run_id: str) -> dict[str, Any] | None:
+    """Returns what trained shared stages; None if that, or the run, is not there."""
+    path = ledger.shared_path(run_id)
+    archive = read_shared(ledger, run_id) if path.exists() else {}
+    return json.loads(str(archive["provenance"])) if "provenance" in archive else None
 
 
 def shared_records(ledger: Ledger, run_id: str) -> dict[str, np.ndarray]:

@@ -5,7 +5,6 @@ import fcntl
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -15,12 +14,13 @@ from mer_jax.ensemble.cost import cost, steps
 from mer_jax.ensemble.embedding import embeddings
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.features import check_features, features
-from mer_jax.ensemble.filing import file_wave, provenance
+from mer_jax.ensemble.filing import file_wave
 from mer_jax.ensemble.ledger import VERSION, Ledger
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.probing import probes
 from mer_jax.ensemble.program import Layout, Program
+from mer_jax.ensemble.provenance import provenance
 from mer_jax.ensemble.rows import Row
 from mer_jax.ensemble.runner import Flight, Hooks, Interrupted, WaveRunner
 from mer_jax.ensemble.shared import given, train_shared
@@ -73,7 +73,6 @@ def train(
     keep_params: str,
     listener: Listener,
     inner: bool = False,
-    formulation: Mapping[str, Any] | None = None,
 ) -> None:
     """Trains every run of a row that the ledger lacks.
 
@@ -85,8 +84,6 @@ def train(
       keep_params: "auto", "all", "none" or a number of runs.
       listener: progress, and the wish to stop.
       inner: whether to train the inner runs of these folds, too.
-      formulation: open fields of the system's config and what was chosen, for the
-        record.
 
     Raises:
       UserError: see `WaveRunner.run`.
@@ -98,7 +95,6 @@ def train(
     keep = kept(row, program, keep_params)
     left = waves(row, runs, ledger, program.width)
     common = {**provenance(program), "content": row.content}
-    common["formulation"] = dict(formulation or {})
     common |= cost(program) if left else {}
     looking = [wave for wave in left if not wave.inner]
     check_pictures(row, program, looking)
@@ -114,9 +110,10 @@ def train(
             else _shown(row, program, wave, nets, runs[0])
         )
         more = [{**a, **b} for a, b in zip(told, steps(runner), strict=True)]
+        new = [r for r in wave.runs[: wave.real] if not ledger.done(r.id)]
         file_wave(runner, flight, ledger, common=common, keep=keep, more=more)
         shutil.rmtree(runner.directory, ignore_errors=True)
-        for run in wave.runs[: wave.real]:
+        for run in new:
             listener.landed(run)
         if listener.hooks.stop():  # since the last step
             raise Interrupted
@@ -205,17 +202,20 @@ def waves(row: Row, runs: Sequence[Run], ledger: Ledger, width: int) -> list[Wav
     """Returns the waves left to train: those in flight, then runs, then inner runs.
 
     A wave in flight is taken up with the runs it has, if they are all still
-    wanted and it has this width; otherwise its runs start again.
+    wanted and it has this width, though some may have been filed; otherwise its runs
+    start again.
     """
-    left = {run.id: run for run in runs if not ledger.done(run.id)}
+    wanted = {run.id: run for run in runs}
+    left = {name: run for name, run in wanted.items() if not ledger.done(name)}
     resumed = []
     taken: set[str] = set()
     for directory in _flying(ledger):
         with Checkpoints(directory) as checkpoints:
             found = checkpoints.latest()
         ids = found[1]["runs"] if found else []
-        if len(ids) == width and all(i in left and i not in taken for i in ids):
-            resumed.append(Wave(tuple(left[i] for i in ids), found[1]["real"]))
+        whole = len(ids) == width and wanted.keys() >= set(ids)
+        if whole and left.keys() & set(ids) and not taken & set(ids):
+            resumed.append(Wave(tuple(wanted[i] for i in ids), found[1]["real"]))
             taken.update(ids)
     rest = [run for run in left.values() if run.id not in taken]
     kinds = (

@@ -1,16 +1,13 @@
 """Tests for mer_jax/ensemble/filing.py."""
 
-import os
 import types
 
 import numpy as np
 import pytest
 
-import mer_jax
 from mer_jax.data.schedule import digest
-from mer_jax.ensemble import filing
 from mer_jax.ensemble.checkpoint import Place
-from mer_jax.ensemble.filing import file_wave, provenance
+from mer_jax.ensemble.filing import file_wave
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.program import Layout
 from mer_jax.ensemble.runner import Flight, WaveRunner
@@ -132,16 +129,3 @@ def test_provenance_tells_the_run_its_schedules_and_its_share_of_the_time(
     assert told["seconds"] == 2.0  # three real runs in six seconds
     assert told["finished"].startswith("20")
     assert told["wave"] == [run.id for run in runner.wave.runs]  # with the padding
-
-
-def test_provenance_of_a_program_names_versions_and_layout(landed):
-    told = provenance(landed[0].program)
-    assert told["versions"].keys() >= {"mer_jax", "python", "jax", "flax", "numpy"}
-    assert (told["devices"], told["lanes"], told["spmd"]) == (1, 4, "shard_map")
-    assert told["backend"] == "cpu"
-    assert told["xla flags"] == os.environ["XLA_FLAGS"] != ""
-
-
-def test_an_installed_package_has_no_commit(monkeypatch, tmp_path):
-    monkeypatch.setattr(mer_jax, "__file__", str(tmp_path / "mer_jax" / "__init__.py"))
-    assert filing._commit() is None

@@ -1,6 +1,7 @@
 """Tests for mer_jax/ensemble/replay.py: runs trained anew, beside what was recorded."""
 
 import dataclasses
+import json
 import tempfile
 
 import numpy as np
@@ -95,6 +96,28 @@ def test_what_folds_share_is_trained_anew_and_compared_too(tmp_path, folder):
     curves = {n.split("/")[1] for n in found[1].compared if n.startswith("curves/")}
     assert curves == {"probe", "tune"} and replay.differing == ()
     assert files(ledger) == before and not list(folder.iterdir())
+
+
+def test_what_folds_share_is_trained_as_it_was_and_not_as_its_runs(tmp_path):
+    row = test_shared.pretrained("disjoint")
+    ledger = test_shared.train(row, tmp_path / "w")
+    (run, *_) = choose(ledger, fold=FOLDS[1], every=True)
+    name = row.shared_run(run.seed).id
+    told = shared.shared_provenance(ledger, name)
+    assert (told["devices"], told["lanes"], told["formulation"]) == (1, 1, {})
+    flown = []
+    (one,) = replays(ledger, row, [run])
+    with_provenance_shared(ledger, name, {**told, "lanes": 2})
+    listener = Listener(wave=lambda wave: flown.append(len(wave.runs)))
+    assert [o.fold for o in train(one, ledger, listener)] == ["shared", FOLDS[1]]
+    assert flown == [2, 1]  # the shared stages' wave, the run's
+
+
+def with_provenance_shared(ledger, run_id, told):
+    """Files shared stages again with another provenance."""
+    path = ledger.shared_path(run_id)
+    arrays = dict(shared.read_shared(ledger, run_id))
+    write_npz(path, {**arrays, "provenance": np.array(json.dumps(told))})
 
 
 @pytest.mark.parametrize(

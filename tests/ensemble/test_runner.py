@@ -206,6 +206,21 @@ def test_eval_every_must_be_positive():
         eval_epochs(10, 0)
 
 
+def test_steps_of_another_formulation_are_told_of_and_taken_again(duel, monkeypatch):
+    with pytest.raises(Interrupted):
+        duel().run(Hooks(stop=stop_after(3)))
+    other, told = duel(), []
+    layout = dataclasses.replace(other.program.layout, formulation=(("conv", "x"),))
+    hooks = Hooks(dropped=told.append, resumed=lambda n: told.append(-n))
+    with monkeypatch.context() as patch:
+        patch.setattr(other.program, "layout", layout)
+        flight = other.run(hooks)
+    assert told == [3, 0]
+    row, program = flights.row("duel"), flights.program("duel")
+    through = flights.land(row, program, [other.wave.runs[0].fold.name])
+    assert not flights.differing(through, flights.snapshot(flight))
+
+
 # Numbers that are not finite.
 
 

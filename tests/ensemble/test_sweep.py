@@ -168,7 +168,7 @@ def fly(ledger, runs, real):
     with Checkpoints(ledger.wave_directory(wave.id)) as checkpoints:
         place = Place("duel", 1, 1)
         ids = [run.id for run in runs]
-        checkpoints.save(place, {"x": np.zeros(1)}, ids, real)
+        checkpoints.save(place, {"x": np.zeros(1)}, ids, real, {})
     return wave
 
 
@@ -188,13 +188,20 @@ def test_padding_of_a_wave_in_flight_stays_padding(tmp_path):
     assert left == [flying, sweep.Wave((a, a), 1)]
 
 
-def test_a_wave_in_flight_with_a_run_that_is_done_or_unwanted_starts_again(tmp_path):
+def test_a_wave_in_flight_with_a_run_that_is_unwanted_starts_again(tmp_path):
     ledger, (a, b, c, *_) = Ledger(tmp_path), ROW.runs
     fly(ledger, [a, b], 2)
-    ledger.write(a.id, {}, {})
-    (wave,) = waves(ROW, [a, b, c], ledger, 2)
+    (wave,) = waves(ROW, [b, c], ledger, 2)
     assert {run.id for run in wave.runs} == {b.id, c.id} and wave.real == 2
-    assert waves(ROW, [c], ledger, 2) == [sweep.Wave((c, c), 1)]
+
+
+def test_a_wave_of_which_some_were_filed_is_taken_up_for_the_rest(tmp_path):
+    ledger, (a, b, c, *_) = Ledger(tmp_path), ROW.runs
+    flying = fly(ledger, [a, b], 2)
+    ledger.write(a.id, {}, {})
+    assert waves(ROW, [a, b, c], ledger, 2) == [flying, sweep.Wave((c, c), 1)]
+    ledger.write(b.id, {}, {})
+    assert waves(ROW, [a, b, c], ledger, 2) == [sweep.Wave((c, c), 1)]
 
 
 def test_two_waves_in_flight_of_one_run_train_it_once(tmp_path):
