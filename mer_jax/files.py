@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and paths that a user typed."""
 
 import contextlib
 import errno
@@ -69,3 +69,17 @@ def cannot_write(path: Path, error: Exception, size: int | None = None) -> UserE
         f"{what} {path} ({reason}){needed}. Mend that, or choose another folder, "
         "then run the same command again"
     )
+
+
+def typed_path(text: str) -> Path:
+    """Returns the path that a user typed.
+
+    Raises:
+      UserError: if it cannot be one, or its folder cannot be looked into.
+    """
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{text}: no path of a file or folder ({error})") from error
+    return path

@@ -1,8 +1,8 @@
 """`mer score`: scores of predictions that somebody hands in as a CSV file."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
+from mer_jax.files import typed_path
 from mer_jax.metrics import ALL, Cut, Predictions, evaluate, read_predictions
 from mer_jax.report.row import STAMP
 from mer_jax.report.seeds import ONE_SEED, deviation
@@ -22,7 +22,7 @@ _ROUGH = 0.01  # share of resamples without a class, above which it is said
 
 def score_command(file: str, *, json: bool) -> None:
     """See `mer score --help`."""
-    handed_in = read_predictions(Path(file).expanduser())
+    handed_in = read_predictions(typed_path(file))
     cuts = evaluate(handed_in.results)
     if json:
         print(json_text(_facts(file, handed_in, cuts)), end="")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mer_jax.cli.score import HANDED_IN, is_synthetic, never_true
 from mer_jax.errors import UserError
+from mer_jax.files import typed_path
 from mer_jax.metrics import Results, in_classes, read_predictions
 from mer_jax.report.row import NO_RESULT, ProtocolInfo
 
@@ -44,14 +45,14 @@ def open_side(text: str) -> Side:
       UserError: if there is no such file, workdir or row, a workdir with several rows
         is given without one, or no run of it has finished.
     """
-    path = Path(text).expanduser()
+    path = typed_path(text)
     if path.is_file():
         return _of_file(text, path)
     if path.is_dir():
         return _of_workdir(text, path, None)
     # A row's name may hold colons, and so may that of a folder.
     for end in (i for i, letter in enumerate(text) if letter == ":"):
-        path = Path(text[:end]).expanduser()
+        path = typed_path(text[:end])
         if path.is_dir():
             return _of_workdir(text[:end], path, text[end + 1 :])
     raise UserError(

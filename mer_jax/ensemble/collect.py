@@ -168,6 +168,7 @@ def _pool(
         priors=np.repeat(priors, sizes, axis=0),
         expected_clips=len(row["clips"]),
         expected_folds=len(row["folds"]),
+        expected_seeds=len(row["seeds"]),
         leaky=bool(row["protocol"]["leak"]),
         inner_epochs=None if inner is None else inner.epochs,
     )

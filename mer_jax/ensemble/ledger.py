@@ -96,16 +96,21 @@ class Ledger:
         """Returns the manifest.
 
         Raises:
-          UserError: if the folder is no workdir.
+          UserError: if the folder is no workdir, or one of another version.
         """
         path = self.workdir / MANIFEST
+        found: Any = None
         try:
-            return json.loads(path.read_text())
+            found = json.loads(path.read_text())
+            wrong = "" if _is_ours(found) else f"it is not of layout version {VERSION}"
         except (OSError, ValueError) as error:
+            wrong = str(error)
+        if wrong:
             raise UserError(
-                f"no readable {MANIFEST} in {self.workdir}: {error}. Expected a folder "
+                f"no readable {MANIFEST} in {self.workdir}: {wrong}. Expected a folder "
                 "that `mer run` wrote, see its --workdir"
-            ) from error
+            )
+        return found
 
     def claim(self, manifest: dict[str, Any]) -> None:
         """Makes the workdir this manifest's, or checks that it is.
@@ -160,6 +165,11 @@ def read_nets(path: Path, prefix: str = "") -> dict[str, np.ndarray]:
             f"cannot read the nets in {path} ({error}). Train them again in another "
             "--workdir"
         ) from error
+
+
+def _is_ours(manifest: Any) -> bool:
+    known = isinstance(manifest, dict) and manifest.get("version") == VERSION
+    return known and isinstance(manifest.get("rows"), list)
 
 
 _IDENTITY = ("settings", "classes", "samples", "content")  # the rest follows

@@ -180,7 +180,7 @@ class Row:
             "name": self.experiment.name,
             "settings": settings(self.experiment),
             "caveat": self.system.caveat,
-            "seeds": list(self.experiment.seeds),
+            "seeds": sorted(self.experiment.seeds),
             "published": [dataclasses.asdict(p) for p in self.experiment.published],
             "classes": list(self.corpus.classes),
             "protocol": {

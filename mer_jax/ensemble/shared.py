@@ -1,11 +1,10 @@
 """Stages that are the same in every fold: trained once per seed, then handed on."""
 
 import dataclasses
-import io
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ import numpy as np
 
 from mer_jax.ensemble.cost import steps
 from mer_jax.ensemble.filing import curves, seen
-from mer_jax.ensemble.ledger import Ledger, write_npz
+from mer_jax.ensemble.ledger import Ledger, read_nets, write_npz
 from mer_jax.ensemble.lift import put
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave, pack
@@ -82,7 +81,8 @@ def given(
     first = row.own_stages[0].name
     abstract = program.abstract_finished(first)
     archives = {
-        run.seed: read_shared(ledger, row.shared_run(run.seed).id) for run in wave.runs
+        run.seed: read_nets(ledger.shared_path(row.shared_run(run.seed).id))
+        for run in wave.runs
     }
     names, tree = list(_named(abstract)), jax.tree.structure(abstract)
     lanes = [[archives[run.seed][f"nets/{n}"] for n in names] for run in wave.runs]
@@ -90,28 +90,19 @@ def given(
     return put(program.mesh, jax.tree.unflatten(tree, stacked))
 
 
-def read_shared(ledger: Ledger, run_id: str) -> Mapping[str, Any]:
-    """Returns what `train_shared` wrote of a run."""
-    data = io.BytesIO(ledger.shared_path(run_id).read_bytes())
-    with np.load(data, allow_pickle=False) as archive:
-        return dict(archive)
-
-
 def shared_provenance(ledger: Ledger, run_id: str) -> dict[str, Any] | None:
     """Returns what trained shared stages; None if that, or the run, is not there."""
     path = ledger.shared_path(run_id)
-    archive = read_shared(ledger, run_id) if path.exists() else {}
+    archive = read_nets(path) if path.exists() else {}
     return json.loads(str(archive["provenance"])) if "provenance" in archive else None
 
 
 def shared_records(ledger: Ledger, run_id: str) -> dict[str, np.ndarray]:
     """Returns curves, steps and seconds that `train_shared` wrote, if it wrote any."""
     path = ledger.shared_path(run_id)
-    if not path.exists():
-        return {}
     kinds = ("curves/", "steps/", "seconds")
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-        return {n: archive[n] for n in archive.files if n.startswith(kinds)}
+    archive = read_nets(path) if path.exists() else {}
+    return {n: array for n, array in archive.items() if n.startswith(kinds)}
 
 
 def _named(tree: PyTree) -> dict[str, Any]:

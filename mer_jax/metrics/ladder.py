@@ -290,10 +290,10 @@ def _play(
 def _draw(
     draws: np.random.Generator, priors: np.ndarray, shape: tuple[int, int, int]
 ) -> np.ndarray:
-    """Int8 [L, E, N]: classes drawn from priors [N, K] by inverting their sums."""
+    """Int16 [L, E, N]: classes drawn from priors [N, K] by inverting their sums."""
     uniform = draws.random(shape, dtype=np.float32)
     sums = priors.cumsum(axis=1).astype(np.float32)
-    predictions = np.zeros(shape, np.int8)
+    predictions = np.zeros(shape, np.int16)
     for c in range(priors.shape[1] - 1):
         predictions += uniform >= sums[:, c]
     return predictions

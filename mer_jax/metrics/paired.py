@@ -21,6 +21,8 @@ from mer_jax.metrics.bootstrap import (
 from mer_jax.metrics.results import ALL, Results
 from mer_jax.metrics.scores import accuracy, uar, uf1
 
+DECIMALS = 12  # of a difference: rounding is far below, one clip more far above
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -89,7 +91,7 @@ def paired_differences(
         return scores[..., seeds:].mean(axis=-1) - scores[..., :seeds].mean(axis=-1)
 
     def difference(score: Callable[[np.ndarray], np.ndarray]) -> Difference:
-        resampled = gap(score(pooled))
+        resampled = gap(score(pooled)).round(DECIMALS)
         return Difference(
             value=float(gap(score(both.sum(axis=1)))),
             interval=percentile_interval(resampled, level=level, subjects=subjects),

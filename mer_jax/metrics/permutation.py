@@ -20,12 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_jax.metrics._random import generator
-from mer_jax.metrics.paired import check_same_clips, last_confusions
+from mer_jax.metrics.paired import DECIMALS, check_same_clips, last_confusions
 from mer_jax.metrics.results import Results
 from mer_jax.metrics.scores import uf1
 
 SIGNIFICANCE = 0.05
-_DECIMALS = 12  # of a difference: rounding is far below, one clip more far above
 _BATCH = 1000  # exchanges held at once
 
 
@@ -76,7 +75,8 @@ def paired_permutation(
         )
     from scipy.stats import permutation_test  # takes a second
 
-    one, other = last_confusions(a), last_confusions(b)  # [S, G, K, K]
+    # [S, G, K, K]; by number, so that p does not hang on how seeds were listed.
+    one, other = (last_confusions(r)[np.argsort(r.seeds)] for r in (a, b))
     people = one.shape[1]
     if people < 2:  # both exchanges are as far apart; SciPy wants two people
         return Permutation(p_value=1.0, exchanges=2, exact=True)
@@ -86,7 +86,7 @@ def paired_permutation(
         """Returns |d*| [...], of whose predictions are the first's, int[..., G]."""
         own = (first == numbers).astype(np.float64)
         gap = uf1(_pooled(own, one, other)) - uf1(_pooled(own, other, one))
-        return np.abs(gap.mean(axis=-1)).round(_DECIMALS)
+        return np.abs(gap.mean(axis=-1)).round(DECIMALS)
 
     found = permutation_test(
         (numbers, numbers + people),

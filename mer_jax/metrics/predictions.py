@@ -21,6 +21,7 @@ from mer_jax.metrics.results import ALL, Results
 REQUIRED = ("corpus", "subject", "clip", "label", "prediction")
 SEED = "seed"
 STAMPS = ("stamp", "warning")  # columns in which a report says what its scores are not
+MOST_CLASSES = 64  # a column of more holds something else
 _DIGITS = 18  # of a number, at most: a seed is an int64
 
 
@@ -64,7 +65,7 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
       UserError: with file and row, if the file is no such table, a cell is empty, a
         clip is there twice in a seed, seeds differ in clips or labels, one class only
-        is true, or a class is spelled in two ways.
+        is true, a class is spelled in two ways, or there are more than `MOST_CLASSES`.
     """
     rows = list(_table.rows(path, REQUIRED, (*REQUIRED, SEED, *STAMPS)))
     lines = [_line(place, cells) for place, cells in rows]
@@ -74,6 +75,12 @@ def read_predictions(path: Path) -> Predictions:
     first = _same_clips(path, seeds)
     never_true = _never_true(lines)
     classes = _in_order({line.label for line in lines} | set(never_true))
+    if len(classes) > MOST_CLASSES:
+        raise UserError(
+            f"{path}: {len(classes)} classes, {', '.join(classes[:5])}, ...; expected "
+            f"at most {MOST_CLASSES}. Do the columns 'label' and 'prediction' hold "
+            "classes?"
+        )
     labels = np.array([classes.index(line.label) for line in first.values()])
     predictions = [
         [classes.index(own[key].prediction) for key in first]

@@ -32,6 +32,7 @@ class Results:
         that held the clip out. Only the random classifier uses them.
       expected_clips: clips of the protocol; more than N while runs are missing.
       expected_folds: folds of the protocol, None to go by the clips alone.
+      expected_seeds: how many seeds were to be trained, None for those that are here.
       leaky: whether one subject may be held out by several folds, and so both train
         and test; whoever prints such scores says so.
       inner_epochs: int [S, F], the stored epoch that inner validation chose for each
@@ -50,6 +51,7 @@ class Results:
     priors: np.ndarray
     expected_clips: int
     expected_folds: int | None = None
+    expected_seeds: int | None = None
     leaky: bool = False
     inner_epochs: np.ndarray | None = None
 
@@ -70,9 +72,11 @@ class Results:
 
     @property
     def complete(self) -> bool:
-        """True if every clip (and fold) of the protocol was scored."""
+        """True if every clip (and fold) of the protocol was scored, with every seed."""
         missing_folds = self.expected_folds not in (None, len(set(self.folds)))
-        return len(self.keys) == self.expected_clips and not missing_folds
+        missing_seeds = self.expected_seeds not in (None, len(self.seeds))
+        all_clips = len(self.keys) == self.expected_clips
+        return all_clips and not missing_folds and not missing_seeds
 
     @functools.cached_property
     def predictions(self) -> np.ndarray:
@@ -159,6 +163,8 @@ def _check_names(r: Results) -> None:
         raise ValueError(
             f"{len(set(r.folds))} folds, but only {r.expected_folds} expected"
         )
+    if r.expected_seeds is not None and r.expected_seeds < len(r.seeds):
+        raise ValueError(f"{len(r.seeds)} seeds, but only {r.expected_seeds} expected")
 
 
 def _check_values(r: Results) -> None:

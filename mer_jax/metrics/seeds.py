@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from mer_jax.metrics.paired import check_same_clips, last_confusions
+from mer_jax.metrics.paired import DECIMALS, check_same_clips, last_confusions
 from mer_jax.metrics.results import Results
 from mer_jax.metrics.scores import Scores, accuracy, uar, uf1
 
@@ -82,7 +82,8 @@ def seed_differences(a: Results, b: Results) -> SeedDifferences:
     one, other = (last_confusions(r).sum(axis=1) for r in (a, b))  # [S, K, K]
 
     def gaps(score: Callable[[np.ndarray], np.ndarray]) -> tuple[float, ...]:
-        return tuple((score(other)[second] - score(one)[first]).tolist())
+        found = score(other)[second] - score(one)[first]
+        return tuple(found.round(DECIMALS).tolist())
 
     return SeedDifferences(
         pairs=tuple(pairs), uf1=gaps(uf1), uar=gaps(uar), accuracy=gaps(accuracy)

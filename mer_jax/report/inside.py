@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from mer_jax.metrics import ALL
 from mer_jax.report.blocks import table, titled
 from mer_jax.report.curves import CURVES_HOW
 from mer_jax.report.domains import DOMAINS, DOMAINS_TOLD, TOLD_HOW, domain_cells
@@ -21,7 +22,7 @@ def learned(row: Row, file: str) -> list[str]:
     """
     lines = [titled("### Learning curves", row.stamp), "", f"![learning]({file})", ""]
     table = Path(file).with_suffix(".csv").name
-    how = LEARNING_HOW + INNER_MARK * (row.inner is not None)
+    how = LEARNING_HOW + INNER_MARK * (row.cuts[ALL].inner is not None)
     return [*lines, f"{how} The numbers are in [{table}]({table}).", ""]
 
 

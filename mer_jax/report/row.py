@@ -270,11 +270,14 @@ class Row:
         results = self.results
         if results.complete:
             return ""
-        folds = len(set(results.folds))
+        folds, seeds = len(set(results.folds)), len(results.seeds)
         clips = f"{len(results.keys)} of {results.expected_clips} clips"
+        told = f"{folds} of {results.expected_folds} folds, {clips}"
         if results.expected_folds is None:
-            return f"INCOMPLETE: {clips}, {folds} folds scored"
-        return f"INCOMPLETE: {folds} of {results.expected_folds} folds, {clips}"
+            told = f"{clips}, {folds} folds scored"
+        if results.expected_seeds not in (None, seeds):
+            told = f"{seeds} of {results.expected_seeds} seeds, {told}"
+        return f"INCOMPLETE: {told}"
 
 
 def check_names(rows: Sequence[Row]) -> None:

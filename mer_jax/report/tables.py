@@ -201,6 +201,7 @@ def _result(row: Row) -> dict[str, object]:
         "stored_epochs": results.epochs,
         "expected_clips": results.expected_clips,
         "expected_folds": results.expected_folds,
+        "expected_seeds": results.expected_seeds,
         "fold_names": sorted(set(results.folds)),
         "selection": row.selection,
         "protocol": _plain(row.protocol) | {"pools": pools},
@@ -240,6 +241,7 @@ def _numbers(row: Row, cut: Cut) -> dict[str, object]:
     ladder = []
     for own in cut.ladder:
         rung = _plain(own)
+        rung["is_result"] = own.is_result and not row.warning
         rung |= rung.pop("scores")
         del rung["per_seed"]
         if own.intervals is not None:

@@ -74,6 +74,22 @@ def test_counts_classes_and_what_intervals_lack_are_told(mer, tmp_path):
     assert "all: 3" in text and "% of the resamples lack a class" in text
 
 
+@pytest.mark.parametrize("path", ["x" * 300, "~nosuchuser/y.csv"])
+@pytest.mark.parametrize("command", ["score", "compare"])
+def test_what_cannot_be_a_path_is_one_message(mer, command, path):
+    done = mer(command, *[path] * (1 + (command == "compare")), check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"mer: {path}: no path of a file or folder")
+
+
+def test_a_column_of_something_else_is_not_taken_for_classes(mer, tmp_path):
+    lines = [f"a,{i},c,{i},{i}" for i in range(70)]
+    table = "\n".join(("corpus,subject,clip,label,prediction", *lines))
+    (tmp_path / "t.csv").write_text(table)
+    done = mer("score", "t.csv", check=False)
+    assert done.returncode == 1 and "70 classes, 0, 1, 2, 3, 4" in done.stderr
+
+
 def test_a_bad_file_is_one_message_without_a_score(mer, tmp_path):
     for table, complaint in (
         ("corpus,subject\n", "t.csv, row 1: no column 'clip', 'label', 'prediction'"),

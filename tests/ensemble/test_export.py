@@ -11,10 +11,9 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import mer_jax
-from mer_jax.ensemble import shared
 from mer_jax.ensemble.experiment import plain, run_id
 from mer_jax.ensemble.export import export, finished
-from mer_jax.ensemble.ledger import Ledger, write_npz
+from mer_jax.ensemble.ledger import Ledger, read_nets, write_npz
 from mer_jax.ensemble.program import Layout
 from mer_jax.errors import UserError
 from mer_jax.models.weights import adopt, read
@@ -66,7 +65,7 @@ def test_the_shared_stage_is_the_default(row, ledger, file):
     names = {"0": "params", "1": "model_state"}
     expected = {
         f"{names[name.split('/')[2]]}/{name.split('/', 3)[3]}": leaf
-        for name, leaf in shared.read_shared(ledger, run.id).items()
+        for name, leaf in read_nets(ledger.shared_path(run.id)).items()
         if name.startswith("nets/")
     }
     assert "params/encoder/conv/kernel" in expected

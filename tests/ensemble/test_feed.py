@@ -11,11 +11,11 @@ import pytest
 from mer_jax.cli.show import print_plans
 from mer_jax.data.schedule import schedule
 from mer_jax.ensemble import feed as module
-from mer_jax.ensemble import rows, shared, sweep
+from mer_jax.ensemble import rows, sweep
 from mer_jax.ensemble.choose import Choice
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.filing import seen
-from mer_jax.ensemble.ledger import Ledger
+from mer_jax.ensemble.ledger import Ledger, read_nets
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.plan import plan
@@ -238,7 +238,7 @@ def test_a_shared_stage_of_frames_trains_once_and_is_handed_on(tmp_path):
         keep_params="none",
         listener=Listener(),
     )
-    archive = shared.read_shared(ledger, row.shared_run(0).id)
+    archive = read_nets(ledger.shared_path(row.shared_run(0).id))
     assert np.isfinite(archive["curves/film/film/loss"]).all()
     assert len(archive["seen/film"].tobytes().decode().split("\n")) == len(
         row.clips.keys

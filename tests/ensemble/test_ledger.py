@@ -111,9 +111,10 @@ def test_a_full_disk_leaves_the_run_undone(tmp_path, monkeypatch):
 def test_a_folder_that_is_no_workdir_says_what_was_expected(tmp_path):
     with pytest.raises(UserError, match="manifest.json.*`mer run` wrote"):
         Ledger(tmp_path).manifest()
-    (tmp_path / MANIFEST).write_text("{")
-    with pytest.raises(UserError, match="manifest.json"):
-        Ledger(tmp_path).manifest()
+    for text in ("{", "[]", '{"name": "a web app"}', '{"version": 99, "rows": []}'):
+        (tmp_path / MANIFEST).write_text(text)
+        with pytest.raises(UserError, match="manifest.json.*`mer run` wrote"):
+            Ledger(tmp_path).manifest()
 
 
 def test_a_workdir_may_be_claimed_again_by_the_same_rows(tmp_path):

@@ -116,7 +116,7 @@ def test_what_folds_share_is_trained_as_it_was_and_not_as_its_runs(tmp_path):
 def with_provenance_shared(ledger, run_id, told):
     """Files shared stages again with another provenance."""
     path = ledger.shared_path(run_id)
-    arrays = dict(shared.read_shared(ledger, run_id))
+    arrays = dict(read_nets(ledger.shared_path(run_id)))
     write_npz(path, {**arrays, "provenance": np.array(json.dumps(told))})
 
 

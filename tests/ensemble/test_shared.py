@@ -10,6 +10,7 @@ from mer_jax.cli.show import report_command
 from mer_jax.ensemble import shared, sweep
 from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.cost import cost
+from mer_jax.ensemble.ledger import read_nets
 from mer_jax.ensemble.listener import Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
@@ -64,7 +65,7 @@ def test_what_is_shared_trains_once_a_seed(row, ledger):
         return
     assert names == ["pretrain"]
     assert {f.stem for f in files} == {row.shared_run(seed).id for seed in SEEDS}
-    one, other = (shared.read_shared(ledger, row.shared_run(s).id) for s in SEEDS)
+    one, other = (read_nets(ledger.shared_path(row.shared_run(s).id)) for s in SEEDS)
     nets = [name for name in one if name.startswith("nets/")]
     assert any((one[name] != other[name]).any() for name in nets)
     losses = one["curves/pretrain/pretrain/loss"]
@@ -109,7 +110,7 @@ def test_every_run_tells_which_clips_each_stage_saw(row, ledger):
     for run in chosen(row):
         entry = ledger.read(run.id)
         if row.shared_stages:
-            entry |= shared.read_shared(ledger, row.shared_run(run.seed).id)
+            entry |= read_nets(ledger.shared_path(row.shared_run(run.seed).id))
         seen = {
             stage: set(entry[f"seen/{stage}"].tobytes().decode().split("\n"))
             for stage in ("pretrain", "probe", "tune")
@@ -133,7 +134,7 @@ def test_the_second_stage_starts_where_the_shared_one_ended(row, ledger):
     for run in chosen(row):
         wave = Wave((run,), 1)
         given = shared.given(row, program, wave, ledger)
-        archive = shared.read_shared(ledger, row.shared_run(run.seed).id)
+        archive = read_nets(ledger.shared_path(row.shared_run(run.seed).id))
         for name, leaf in flights.host(given).items():
             np.testing.assert_array_equal(leaf[0], archive[f"nets/{name}"])
 

@@ -199,6 +199,18 @@ def test_an_interval_that_holds_zero_tells_nothing_apart(low, high, distinguisha
     assert one.distinguishable is distinguishable
 
 
+@pytest.mark.parametrize("seeds", [3, 6, 7])
+def test_means_that_differ_by_rounding_alone_do_not_differ(seeds):
+    a = make(seeds=1, subjects=10)
+    b = replace(a, seeds=range(seeds), logits=np.repeat(a.logits, seeds, axis=0))
+    found = paired_differences(a, b, resamples=500)
+    for name in SCORES:
+        one = getattr(found, name)
+        assert one.value == pytest.approx(0, abs=1e-12)
+        assert (one.interval.low, one.interval.high) == (0, 0)
+        assert not one.distinguishable
+
+
 def test_one_subject_allows_no_interval():
     two = replace(make(), expected_folds=None)
     one = permuted(two, [n for n, s in enumerate(two.subjects) if s == "a/s00"])

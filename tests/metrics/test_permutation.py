@@ -134,6 +134,9 @@ def test_neither_the_order_of_rows_or_clips_nor_another_call_changes_p(
     mixed = [permuted(r, rng.permutation(len(r.keys))) for r in (a, b)]
     assert found == paired_permutation(*mixed, exchanges=99)
     assert found == paired_permutation(b, a, exchanges=99)
+    lanes = rng.permutation(seeds)
+    listed = replace(a, seeds=lanes, logits=a.logits[lanes])
+    assert found == paired_permutation(listed, b, exchanges=99)
     assert 0 < found.p_value <= 1
 
 

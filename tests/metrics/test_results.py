@@ -83,6 +83,10 @@ def test_results_are_complete_when_every_clip_and_fold_is_there():
     assert replace(make(), expected_folds=None).complete
     assert not replace(make(), expected_clips=25).complete
     assert not replace(make(), expected_folds=7).complete
+    assert replace(make(), expected_seeds=2).complete
+    assert not replace(make(), expected_seeds=3).complete
+    with pytest.raises(ValueError, match="2 seeds, but only 1 expected"):
+        replace(make(), expected_seeds=1)
 
 
 def test_subsets_are_all_clips_and_each_corpus():

@@ -15,6 +15,8 @@ from mer_jax.metrics import (
     seed_differences,
     standard_deviation,
 )
+from mer_jax.metrics.paired import last_confusions
+from mer_jax.metrics.scores import uf1
 
 from .made import make, permuted
 from .test_paired import SCORES, another, naive_mean
@@ -121,6 +123,24 @@ def test_a_row_does_not_differ_from_itself_with_any_seed():
     found = seed_differences(a, a)
     assert found.uf1 == found.uar == found.accuracy == (0, 0, 0)
     assert found.above == found.below == 0
+
+
+def test_scores_that_differ_by_rounding_alone_do_not_differ():
+    """With as many clips of each class, UF1 is the same if classes change places."""
+    noise = set()
+    for seed in range(20):
+        a = make(seeds=3, seed=seed)
+        count = len(a.labels)
+        a = replace(a, labels=np.arange(count) % 3)
+        places = np.arange(count)
+        turned = places - places % 3 + (places + 1) % 3  # of the next class
+        logits = np.empty_like(a.logits)
+        logits[..., turned, :] = np.roll(a.logits, 1, axis=-1)
+        b = replace(a, logits=logits)
+        one, other = (uf1(last_confusions(r).sum(axis=1)) for r in (a, b))
+        noise |= set((other - one).tolist())
+        assert seed_differences(a, b).uf1 == (0, 0, 0)
+    assert len(noise) > 1 and max(map(abs, noise)) < 1e-12
 
 
 def test_other_clips_are_an_error():

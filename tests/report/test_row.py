@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from mer_jax.data.pools import Scope
-from mer_jax.metrics import Published
+from mer_jax.metrics import ALL, Published
 from mer_jax.report.row import SCOPES
 
 from .made import row, with_clips
@@ -34,6 +34,13 @@ def test_the_warning_says_what_is_missing():
     partial = row(missing=3)
     unknown = replace(partial, results=replace(partial.results, expected_folds=None))
     assert unknown.warning == "INCOMPLETE: 25 of 40 clips, 5 folds scored"
+    results = row().results
+    seeds = len(results.seeds)
+    fewer = replace(row(), results=replace(results, expected_seeds=seeds + 1))
+    assert fewer.warning == (
+        f"INCOMPLETE: {seeds} of {seeds + 1} seeds, 8 of 8 folds, 40 of 40 clips"
+    )
+    assert not any(rung.is_result for rung in fewer.cuts[ALL].ladder)
 
 
 def test_the_numbers_are_computed_once():

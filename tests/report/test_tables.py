@@ -208,3 +208,4 @@ def test_a_leaky_row_holds_no_result_for_machines():
     }
     (result,) = json.loads(report_json([leaky]))["results"]
     assert result["is_result"] is False and result["warning"] == "LEAKY: one face"
+    assert not any(rung["is_result"] for rung in result["ladder"])
