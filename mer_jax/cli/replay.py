@@ -1,6 +1,5 @@
 """`mer replay`: whether finished runs, trained anew, come out bit by bit the same."""
 
-import json as json_module
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from mer_jax.ensemble.replay import Replay, check_clips, replays, train
 from mer_jax.ensemble.rows import open_rows
 from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.errors import UserError
+from mer_jax.report.tables import json_text
 from mer_jax.report.text import count
 
 _NETS = ("params/", "model_state/", "nets/")
@@ -63,7 +63,7 @@ def replay_command(
             for line in (line for outcome in outcomes for line in _lines(outcome)):
                 print(line)
     if json:
-        print(json_module.dumps(_facts(workdir, outcomes, differing), indent=1))
+        print(json_text(_facts(workdir, outcomes, differing)), end="")
     else:
         print(_summary(outcomes, differing))
     if not all(outcome.matches for outcome in outcomes):
