@@ -41,12 +41,13 @@ def engine_worker(release: str, folds: int, epochs: int) -> None:
     from mer_jax.data.protocols import Protocol
     from mer_jax.ensemble.cost import step_flops
     from mer_jax.ensemble.experiment import Experiment
+    from mer_jax.ensemble.listener import Hooks
     from mer_jax.ensemble.pack import Wave
     from mer_jax.ensemble.plan import matrix_speed
     from mer_jax.ensemble.program import Layout, Program
     from mer_jax.ensemble.provenance import provenance
     from mer_jax.ensemble.rows import open_rows
-    from mer_jax.ensemble.runner import Hooks, WaveRunner
+    from mer_jax.ensemble.runner import WaveRunner
     from mer_jax.systems.ststnet import STSTNet
 
     experiment = Experiment(

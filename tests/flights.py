@@ -34,10 +34,11 @@ from mer_jax.data.pools import (
 )
 from mer_jax.data.protocols import Protocol
 from mer_jax.ensemble.experiment import Experiment
+from mer_jax.ensemble.listener import Hooks
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Flight, Hooks, WaveRunner
+from mer_jax.ensemble.runner import Flight, WaveRunner
 from mer_jax.train.stage import Stage, System, SystemConfig, flatten
 from mer_jax.train.step import RunState
 

@@ -16,12 +16,11 @@ from mer_jax.ensemble.agreement import Apart, Outcome
 from mer_jax.ensemble.differences import Difference
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.ledger import Ledger
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.rebuild import check_rebuilt, rebuild
 from mer_jax.ensemble.recorded import Recorded, choose
 from mer_jax.ensemble.replay import Replay, check_clips, replays, train
 from mer_jax.ensemble.rows import open_rows
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.errors import UserError
 from mer_jax.report.tables import json_text
 from mer_jax.report.text import count

@@ -17,10 +17,9 @@ from mer_jax.data.prepared import cache_directory
 from mer_jax.ensemble import choose, sweep
 from mer_jax.ensemble.experiment import Experiment, Run, fingerprint, settings
 from mer_jax.ensemble.ledger import Ledger
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.plan import plan
 from mer_jax.ensemble.rows import Row, open_rows
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.errors import UserError
 
 SMOKE_FOLDS = 2

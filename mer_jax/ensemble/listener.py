@@ -5,7 +5,29 @@ from collections.abc import Callable
 
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.pack import Wave
-from mer_jax.ensemble.runner import Hooks
+
+
+class Interrupted(Exception):
+    """The user asked to stop; the wave in flight is on disk."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What the runner tells and asks its caller, between steps.
+
+    Attributes:
+      resumed: told how many steps the wave took before it was interrupted.
+      dropped: told how many steps are not taken up, as another program took them.
+      stepped: called after every step of the wave.
+      stop: returns True once the user wants to stop.
+      checkpoint_every: seconds between checkpoints.
+    """
+
+    resumed: Callable[[int], None] = lambda steps: None
+    dropped: Callable[[int], None] = lambda steps: None
+    stepped: Callable[[], None] = lambda: None
+    stop: Callable[[], bool] = lambda: False
+    checkpoint_every: float = 30.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -27,13 +27,12 @@ from mer_jax.ensemble.differences import Difference, differences
 from mer_jax.ensemble.experiment import Run, run_id
 from mer_jax.ensemble.filing import file_wave
 from mer_jax.ensemble.ledger import Ledger
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Interrupted, Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.provenance import provenance
 from mer_jax.ensemble.recorded import Recorded, recorded_runs
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Interrupted
 from mer_jax.ensemble.shared import shared_provenance, train_shared
 from mer_jax.ensemble.sweep import fly
 from mer_jax.errors import UserError

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from mer_jax.data.schedule import beside, pad_steps, schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place, drop_others
 from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.lift import put
+from mer_jax.ensemble.listener import Hooks, Interrupted
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.pending import Pending
 from mer_jax.ensemble.program import Program
@@ -26,29 +27,6 @@ from mer_jax.train.stage import Stage
 from mer_jax.typing import PyTree
 
 WAITING = 2  # batches of frames that lie on the devices before their step
-
-
-class Interrupted(Exception):
-    """The user asked to stop; the wave in flight is on disk."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Hooks:
-    """What the runner tells and asks its caller, between steps.
-
-    Attributes:
-      resumed: told how many steps the wave took before it was interrupted.
-      dropped: told how many steps are not taken up, as another program took them.
-      stepped: called after every step of the wave.
-      stop: returns True once the user wants to stop.
-      checkpoint_every: seconds between checkpoints.
-    """
-
-    resumed: Callable[[int], None] = lambda steps: None
-    dropped: Callable[[int], None] = lambda steps: None
-    stepped: Callable[[], None] = lambda: None
-    stop: Callable[[], bool] = lambda: False
-    checkpoint_every: float = 30.0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -162,8 +140,7 @@ class WaveRunner:
           UserError: for a loss that is not finite, or a disk that refuses.
           Interrupted: after saving, if `hooks.stop` says so.
         """
-        made = computed(self.program)
-        if steps := drop_others(self.directory, made):
+        if steps := drop_others(self.directory, computed(self.program)):
             hooks.dropped(steps)
         with Checkpoints(self.directory, clean=True) as checkpoints:
             flight = self._restore(checkpoints) or self._start()
@@ -255,16 +232,13 @@ class WaveRunner:
                     pending.check(flight.state.params)
                     flight.seconds = flight.seconds + (now - began)
                     began = saved = now
-                    self._save(flight, checkpoints)
+                    runs, made = [r.id for r in self.wave.runs], computed(self.program)
+                    told = runs, self.wave.real, made
+                    checkpoints.save(flight.place, flight.tree(), *told)
                 if stop:
                     raise Interrupted
             pending.collect()
         flight.seconds = flight.seconds + (time.monotonic() - began)
-
-    def _save(self, flight: Flight, checkpoints: Checkpoints) -> None:
-        runs, real = [run.id for run in self.wave.runs], self.wave.real
-        made = computed(self.program)
-        checkpoints.save(flight.place, flight.tree(), runs, real, made)
 
     def _predict(self, flight: Flight) -> jax.Array:
         return self.program.predict(

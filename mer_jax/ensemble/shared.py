@@ -14,12 +14,12 @@ from mer_jax.ensemble.cost import steps
 from mer_jax.ensemble.filing import curves, seen
 from mer_jax.ensemble.ledger import Ledger, read_nets, write_npz
 from mer_jax.ensemble.lift import put
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Interrupted, Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.provenance import provenance
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Flight, Interrupted, WaveRunner
+from mer_jax.ensemble.runner import Flight, WaveRunner
 from mer_jax.typing import PyTree
 
 

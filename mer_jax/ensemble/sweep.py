@@ -16,13 +16,13 @@ from mer_jax.ensemble.experiment import Run
 from mer_jax.ensemble.features import check_features, features
 from mer_jax.ensemble.filing import file_wave
 from mer_jax.ensemble.ledger import VERSION, Ledger
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.pack import Wave, pack
 from mer_jax.ensemble.probing import probes
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.provenance import provenance
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Flight, Hooks, Interrupted, WaveRunner
+from mer_jax.ensemble.runner import Flight, WaveRunner
 from mer_jax.ensemble.shared import given, train_shared
 from mer_jax.ensemble.showing import check_pictures, pictures
 from mer_jax.errors import UserError

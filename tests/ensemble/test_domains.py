@@ -10,9 +10,9 @@ import pytest
 from mer_jax.cli.show import report_command
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.features import Features, clips_of, features
+from mer_jax.ensemble.listener import Interrupted
 from mer_jax.ensemble.probing import alternate, probes
 from mer_jax.ensemble.program import Layout
-from mer_jax.ensemble.runner import Interrupted
 from mer_jax.metrics.domains import DomainProbe, domain_probe
 from mer_jax.report.domains import DOMAINS_TOLD
 from tests import flights

@@ -16,12 +16,12 @@ from mer_jax.ensemble.choose import Choice
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.filing import seen
 from mer_jax.ensemble.ledger import Ledger, read_nets
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.plan import plan
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.provenance import provenance
-from mer_jax.ensemble.runner import Hooks, Interrupted, WaveRunner
+from mer_jax.ensemble.runner import WaveRunner
 from tests import flights, toys
 
 ROW = flights.row("reel")

@@ -13,9 +13,9 @@ from mer_jax.ensemble import sweep
 from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.ledger import Ledger
 from mer_jax.ensemble.lift import replicate
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.pack import Wave
-from mer_jax.ensemble.runner import Hooks, Interrupted, WaveRunner
+from mer_jax.ensemble.runner import WaveRunner
 from mer_jax.ensemble.sweep import chosen, waves
 from mer_jax.errors import UserError
 from mer_jax.metrics import evaluate

@@ -15,11 +15,10 @@ from mer_jax.ensemble import sweep
 from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.features import features
 from mer_jax.ensemble.lift import put
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.probing import groups, halves, probes
 from mer_jax.ensemble.program import Layout
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.metrics.probes import Probe, probe
 from mer_jax.report.domains import DOMAINS_TOLD
 from mer_jax.report.probes import QUESTION

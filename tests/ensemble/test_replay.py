@@ -10,11 +10,10 @@ import pytest
 from mer_jax.ensemble import replay as module
 from mer_jax.ensemble import shared, sweep
 from mer_jax.ensemble.ledger import read_nets, write_npz
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Interrupted, Listener
 from mer_jax.ensemble.program import Layout, Program
 from mer_jax.ensemble.recorded import choose
 from mer_jax.ensemble.replay import check_clips, replays, train
-from mer_jax.ensemble.runner import Interrupted
 from mer_jax.errors import UserError
 from tests import flights, toys
 from tests.ensemble import test_shared

@@ -15,8 +15,9 @@ from mer_jax.data.pools import resident_arrays
 from mer_jax.data.schedule import beside, schedule
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.lift import replicate
+from mer_jax.ensemble.listener import Hooks, Interrupted
 from mer_jax.ensemble.pack import Wave
-from mer_jax.ensemble.runner import Hooks, Interrupted, WaveRunner, eval_epochs
+from mer_jax.ensemble.runner import WaveRunner, eval_epochs
 from mer_jax.errors import UserError
 from mer_jax.train.stage import Beside
 from tests import flights

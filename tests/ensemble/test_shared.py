@@ -11,10 +11,9 @@ from mer_jax.ensemble import shared, sweep
 from mer_jax.ensemble.collect import collect
 from mer_jax.ensemble.cost import cost
 from mer_jax.ensemble.ledger import read_nets
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.train.stage import merge
 from tests import flights, toys
 

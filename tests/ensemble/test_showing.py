@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.lift import put
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.pack import Wave
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.ensemble.showing import pictures, sample_clips
 from mer_jax.train.gradcam import Map, overlays
 from tests import flights, toys

@@ -10,9 +10,8 @@ from mer_jax.ensemble import rows, sweep
 from mer_jax.ensemble.checkpoint import Checkpoints, Place
 from mer_jax.ensemble.experiment import Experiment
 from mer_jax.ensemble.ledger import Ledger
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Interrupted, Listener
 from mer_jax.ensemble.program import Layout, Program
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.ensemble.sweep import chosen, kept, locked, waves
 from mer_jax.errors import UserError
 from tests import flights

@@ -11,9 +11,8 @@ from mer_jax.data.corpora import Data
 from mer_jax.data.pools import Pool, with_pools
 from mer_jax.ensemble import sweep
 from mer_jax.ensemble.lift import put
-from mer_jax.ensemble.listener import Listener
+from mer_jax.ensemble.listener import Hooks, Listener
 from mer_jax.ensemble.rows import Row
-from mer_jax.ensemble.runner import Hooks
 from tests import flights, toys
 
 # One of them is in the sample, too; their clips are half as many.

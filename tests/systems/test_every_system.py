@@ -18,8 +18,8 @@ from mer_jax.data.clips import gather_inputs
 from mer_jax.data.pools import resident_arrays
 from mer_jax.ensemble.feed import FrameFeed
 from mer_jax.ensemble.lift import put, replicate
+from mer_jax.ensemble.listener import Hooks, Interrupted
 from mer_jax.ensemble.program import Layout
-from mer_jax.ensemble.runner import Hooks, Interrupted
 from mer_jax.train.step import train_step
 from tests import flights, toys
 from tests.systems import golden_step
