@@ -85,11 +85,10 @@ def choice_of(
     """
     free = frozenset(n for n in choose.FREE if getattr(options, n) is None)
     choice = choose.kept(ledger, row, runs, layout, free=free)
-    if choice is not None:
-        return choice
-    with screen.status("measuring how it is computed fastest"):
-        choice = choose.choose(row, runs, layout, free=free, measure=measure)
-    if keep:
+    if choice is None:
+        with screen.status("measuring how it is computed fastest"):
+            choice = choose.choose(row, runs, layout, free=free, measure=measure)
+    if keep and choice.runs == len(runs):  # not for a part of those it is for
         choose.keep(ledger, row, choice)
     return choice
 

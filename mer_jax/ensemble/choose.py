@@ -1,7 +1,7 @@
 """How a row's runs are computed: devices, lanes and formulation, chosen by trial.
 
 Nothing here is of a paper: what is chosen changes speed, and rounding. It is chosen
-once for a row and a kind of device, kept in the workdir, recorded with every run, and
+once for a row and devices like these, kept in the workdir, recorded with every run, and
 told by `mer plan --explain`.
 
 A field of a system's config whose metadata has "speed", backend -> values, with "" for
@@ -218,7 +218,9 @@ def _may_fit(trials: Sequence[Trial], now: Choice) -> bool:
 
 
 def _here() -> str:
-    return f"{jax.default_backend()} {jax.devices()[0].device_kind}"
+    """Returns the machine that a choice is for."""
+    kind = jax.devices()[0].device_kind
+    return f"{len(jax.devices())} x {jax.default_backend()} {kind}"
 
 
 def kept(
@@ -229,11 +231,11 @@ def kept(
     *,
     free: Collection[str] = FREE,
 ) -> Choice | None:
-    """Returns what was chosen before for this row and kind of device, if it serves.
+    """Returns what was chosen before for this row and devices like these, if it serves.
 
-    What was measured holds for any number of runs, and on as many devices as there
-    are; what was asked for then does not bind who asks for nothing now; a rule for few
-    steps does not bind more of them.
+    What was measured for some runs holds for more of them, on more devices, and for
+    fewer. What was asked for then does not bind who asks for nothing now, nor does a
+    rule for few steps bind more of them.
 
     Raises:
       UserError: if the workdir's file of choices cannot be read.
@@ -258,10 +260,12 @@ def kept(
         return None
     if not choice.trials and len(runs) > choice.runs:
         return None
-    choice = dataclasses.replace(choice, runs=len(runs), free=tuple(sorted(free)))
-    if choice.trials or len(runs) < choice.devices:
-        choice = dataclasses.replace(choice, devices=_devices(choice))
-    return choice
+    if "devices" not in free:
+        return choice
+    if len(runs) <= choice.runs:  # as many as then: waves in flight have that width
+        return dataclasses.replace(choice, devices=min(choice.devices, len(runs)))
+    choice = dataclasses.replace(choice, runs=len(runs))
+    return dataclasses.replace(choice, devices=_devices(choice))
 
 
 def keep(ledger: Ledger, row: Row, choice: Choice) -> None:

@@ -192,6 +192,23 @@ def test_a_choice_for_many_runs_takes_no_more_devices_than_there_are_few(
     assert choose.kept(ledger, row, row.runs, Layout()).devices == most > 1
 
 
+def test_less_memory_does_not_change_the_width_of_waves_in_flight(
+    tmp_path, trials, monkeypatch
+):
+    ledger, row = Ledger(tmp_path), paced()
+    choice = choose.choose(row, row.runs, Layout())
+    choose.keep(ledger, row, choice)
+    monkeypatch.setattr(trials_module, "memory", lambda: 3e6)
+    assert choice.devices > 1 and choose.kept(ledger, row, row.runs, Layout()) == choice
+
+
+def test_another_number_of_devices_is_another_choice(tmp_path, trials, monkeypatch):
+    ledger, row = Ledger(tmp_path), paced()
+    choose.keep(ledger, row, choose.choose(row, row.runs, Layout()))
+    monkeypatch.setattr(jax, "devices", lambda: jax.local_devices() * 2)
+    assert choose.kept(ledger, row, row.runs, Layout()) is None
+
+
 def test_a_rule_for_few_steps_does_not_bind_more_of_them(tmp_path, trials, monkeypatch):
     ledger, row = Ledger(tmp_path), paced()
     monkeypatch.setattr(choose, "WORTH", 10**9)
