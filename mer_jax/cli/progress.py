@@ -82,7 +82,7 @@ class TrainingProgress:
         """Tells that a wave begins again, which was computed otherwise."""
         self._console.print(
             f"{steps} steps of a wave are taken again: before the interruption it was "
-            "computed otherwise, on other devices, lanes or versions"
+            "computed otherwise: formulation, devices, lanes or versions were others"
         )
 
     def stepped(self) -> None:

@@ -93,16 +93,15 @@ def given(
 def shared_provenance(ledger: Ledger, run_id: str) -> dict[str, Any] | None:
     """Returns what trained shared stages; None if that, or the run, is not there."""
     path = ledger.shared_path(run_id)
-    archive = read_nets(path) if path.exists() else {}
-    return json.loads(str(archive["provenance"])) if "provenance" in archive else None
+    found = read_nets(path, "provenance") if path.exists() else {}
+    return json.loads(str(found[""])) if found else None
 
 
 def shared_records(ledger: Ledger, run_id: str) -> dict[str, np.ndarray]:
     """Returns curves, steps and seconds that `train_shared` wrote, if it wrote any."""
     path = ledger.shared_path(run_id)
-    kinds = ("curves/", "steps/", "seconds")
-    archive = read_nets(path) if path.exists() else {}
-    return {n: array for n, array in archive.items() if n.startswith(kinds)}
+    kinds = ("curves/", "steps/", "seconds") if path.exists() else ()
+    return {k + name: x for k in kinds for name, x in read_nets(path, k).items()}
 
 
 def _named(tree: PyTree) -> dict[str, Any]:
